@@ -1,0 +1,406 @@
+"""The one container of event data: spike trains of many samples in flat arrays.
+
+Times are whole microseconds from the sample's start, so nothing is rounded until a network asks for a
+time step. Binning starts at 0, drops no spike, and puts a spike at the very end into the last bin.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Int32, Int64, Integer
+
+from beyondrate.errors import InputError
+
+MAX_DURATION_US = int(np.iinfo(np.int32).max)
+_CHECK_BLOCK = 1 << 22  # spikes checked at a time, so that checking 10^8 spikes needs no second copy
+
+
+class BinnedSpikes(NamedTuple):
+    """Spikes as compressed rows, one row a sample and time step: row = sample * n_steps + step.
+
+    ``units[indptr[row]:indptr[row + 1]]`` are the units that spike in that step; a unit that spikes
+    twice within the step is listed twice.
+    """
+
+    indptr: Int64[np.ndarray, " rows_plus_1"]
+    units: Int32[np.ndarray, " spikes"]
+    n_samples: int
+    n_steps: int
+    n_units: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SpikeTrains:
+    """Spike trains of many samples; immutable, and slicing along the samples makes views.
+
+    Args:
+        times_us: spike times in microseconds from the sample's start, int32, ascending in each sample.
+        units: the unit of each spike, uint16 or int32, below ``n_units``.
+        offsets: sample ``i`` owns spikes ``offsets[i]:offsets[i + 1]``; int64, n_samples + 1 entries.
+        labels: class of each sample, int64, not negative.
+        n_units: number of units (input channels, neurons).
+        duration_us: length of every sample in microseconds; a time outside [0, duration_us] is an error.
+        groups: who or what each sample came from (speaker, subject), int64, or None.
+        meta: JSON-like facts about the data: "label_names", "group_names", "source", ...
+
+    Raises:
+        InputError: if the arrays disagree, a time is outside the sample or out of order, or a unit is
+            not below ``n_units``.
+
+    Example:
+        >>> trains = SpikeTrains.from_samples([([100, 2500], [0, 1]), ([900], [1])], labels=[0, 1],
+        ...                                   n_units=2, duration_us=3000)
+        >>> trains
+        SpikeTrains(2 samples, 3 spikes, 2 units, 3 ms, 2 classes)
+        >>> trains.counts().tolist()
+        [[1, 1], [0, 1]]
+        >>> trains[1:].times_us.tolist()
+        [900]
+    """
+
+    times_us: Int32[np.ndarray, " spikes"]
+    units: Integer[np.ndarray, " spikes"]
+    offsets: Int64[np.ndarray, " samples_plus_1"]
+    labels: Int64[np.ndarray, " samples"]
+    n_units: int
+    duration_us: int
+    groups: Int64[np.ndarray, " samples"] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._normalise()
+        self._check_structure()
+        self._check_spikes()
+
+    def _normalise(self) -> None:
+        """Bring the arrays to their types (a type that would lose a value is refused) and freeze them."""
+        as_type = {
+            "times_us": np.dtype(np.int32),
+            "units": unit_dtype(self.n_units),
+            "offsets": np.dtype(np.int64),
+            "labels": np.dtype(np.int64),
+            "groups": np.dtype(np.int64),
+        }
+        for name, dtype in as_type.items():
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _frozen(_exact(value, dtype, name)))
+        object.__setattr__(self, "n_units", int(self.n_units))
+        object.__setattr__(self, "duration_us", int(self.duration_us))
+        object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
+
+    def _check_structure(self) -> None:
+        if self.n_units < 1:
+            raise InputError(f"n_units is {self.n_units}", remedy="give the number of units, at least 1")
+        if not 1 <= self.duration_us <= MAX_DURATION_US:
+            raise InputError(
+                f"duration_us is {self.duration_us}", remedy=f"give a duration from 1 to {MAX_DURATION_US} µs"
+            )
+        n_samples = len(self.labels)
+        if len(self.offsets) != n_samples + 1:
+            raise InputError(
+                f"{n_samples} labels but {len(self.offsets)} offsets",
+                remedy="offsets need one entry more than labels",
+            )
+        if self.groups is not None and len(self.groups) != n_samples:
+            raise InputError(
+                f"{n_samples} labels but {len(self.groups)} groups", remedy="give one group a sample, or none"
+            )
+        if len(self.times_us) != len(self.units):
+            raise InputError(
+                f"{len(self.times_us)} times but {len(self.units)} units", remedy="give one unit a spike"
+            )
+        if self.offsets[0] != 0 or self.offsets[-1] != len(self.times_us):
+            raise InputError(
+                f"offsets run from {self.offsets[0]} to {self.offsets[-1]} for {len(self.times_us)} spikes",
+                remedy="offsets must start at 0 and end at the number of spikes",
+            )
+        if np.any(np.diff(self.offsets) < 0):
+            sample = int(np.argmax(np.diff(self.offsets) < 0))
+            raise InputError(f"offsets fall after sample {sample}", remedy="offsets must not fall")
+        if n_samples and self.labels.min() < 0:
+            sample = int(np.argmin(self.labels))
+            raise InputError(
+                f"sample {sample} has label {self.labels[sample]}", remedy="labels must be 0 or more"
+            )
+
+    def _check_spikes(self) -> None:
+        for start in range(0, len(self.times_us), _CHECK_BLOCK):
+            stop = min(start + _CHECK_BLOCK, len(self.times_us))
+            times = self.times_us[start:stop]
+            units = self.units[start:stop]
+            outside = (times < 0) | (times > self.duration_us)
+            if outside.any():
+                spike = start + int(np.argmax(outside))
+                raise InputError(
+                    f"sample {self._sample_of(spike)} has a spike at {self.times_us[spike]} µs, "
+                    f"outside [0, {self.duration_us}]",
+                    remedy="set duration_us to cover every spike, or remove the spike",
+                )
+            beyond = (units < 0) | (units >= self.n_units)
+            if beyond.any():
+                spike = start + int(np.argmax(beyond))
+                raise InputError(
+                    f"sample {self._sample_of(spike)} has a spike of unit {self.units[spike]}, "
+                    f"but n_units is {self.n_units}",
+                    remedy="units run from 0 to n_units - 1: raise n_units or mend the unit",
+                )
+            self._check_order(start, min(stop + 1, len(self.times_us)))
+
+    def _check_order(self, start: int, stop: int) -> None:
+        falls = np.flatnonzero(np.diff(self.times_us[start:stop]) < 0) + start + 1
+        within = falls[~np.isin(falls, self.offsets)]
+        if len(within):
+            spike = int(within[0])
+            raise InputError(
+                f"sample {self._sample_of(spike)} is not sorted: {self.times_us[spike - 1]} µs "
+                f"is followed by {self.times_us[spike]} µs",
+                remedy="sort each sample's spikes by time (SpikeTrains.from_samples does)",
+            )
+
+    def _sample_of(self, spike: int) -> int:
+        return int(np.searchsorted(self.offsets, spike, side="right")) - 1
+
+    @classmethod
+    def from_samples(
+        cls,
+        samples: Sequence[tuple[Any, Any]],
+        *,
+        labels: Sequence[int] | np.ndarray,
+        n_units: int,
+        duration_us: int,
+        groups: Sequence[int] | np.ndarray | None = None,
+        meta: Mapping[str, Any] | None = None,
+    ) -> SpikeTrains:
+        """Build from a list of (times_us, units) pairs, one a sample, in any order of time."""
+        times = [_exact(sample[0], np.dtype(np.int32), "times_us") for sample in samples]
+        units = [_exact(sample[1], unit_dtype(n_units), "units") for sample in samples]
+        order = [np.argsort(t, kind="stable") for t in times]
+        lengths = np.array([len(t) for t in times], dtype=np.int64)
+        return cls(
+            times_us=_joined([t[o] for t, o in zip(times, order, strict=True)], np.dtype(np.int32)),
+            units=_joined([u[o] for u, o in zip(units, order, strict=True)], unit_dtype(n_units)),
+            offsets=offsets_from_lengths(lengths),
+            labels=np.asarray(labels),
+            n_units=n_units,
+            duration_us=duration_us,
+            groups=None if groups is None else np.asarray(groups),
+            meta=meta or {},
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"SpikeTrains({len(self):,} samples, {self.n_spikes:,} spikes, {self.n_units:,} units, "
+            f"{self.duration_us / 1000:g} ms, {len(np.unique(self.labels))} classes)"
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def n_spikes(self) -> int:
+        """Number of spikes of all samples."""
+        return len(self.times_us)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes: the named ones, else one more than the largest label."""
+        named = self.meta.get("label_names")
+        largest = int(self.labels.max()) + 1 if len(self) else 0
+        return max(len(named), largest) if named is not None else largest
+
+    @property
+    def duration_s(self) -> float:
+        """Length of every sample in seconds."""
+        return self.duration_us / 1e6
+
+    @property
+    def spikes_per_sample(self) -> Int64[np.ndarray, " samples"]:
+        """Number of spikes of each sample."""
+        return np.diff(self.offsets)
+
+    @property
+    def sample_index(self) -> Int32[np.ndarray, " spikes"]:
+        """Index of the sample that owns each spike."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), self.spikes_per_sample)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of everything that an analysis can depend on (meta is left out)."""
+        sha = hashlib.sha256(f"{len(self)} {self.n_units} {self.duration_us}".encode())
+        arrays = [self.times_us, self.units.astype(np.int32, copy=False), self.offsets, self.labels]
+        for array in [*arrays, *([] if self.groups is None else [self.groups])]:
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()
+
+    def __getitem__(self, index: slice | int | Sequence[int] | np.ndarray) -> SpikeTrains:
+        """Select samples: a slice of step 1 and an int make views, a list or a mask copies their spikes."""
+        if isinstance(index, int | np.integer):
+            position = range(len(self))[index]
+            return self._view(position, position + 1)
+        if isinstance(index, slice):
+            start, stop, step = index.indices(len(self))
+            if step == 1:
+                return self._view(start, max(start, stop))
+            return self._gather(np.arange(start, stop, step))
+        chosen = np.asarray(index)
+        if chosen.dtype == bool:
+            if len(chosen) != len(self):
+                raise IndexError(f"a mask of {len(chosen)} entries cannot select from {len(self)} samples")
+            return self._gather(np.flatnonzero(chosen))
+        return self._gather(np.arange(len(self))[chosen.astype(np.int64)])
+
+    def _view(self, start: int, stop: int) -> SpikeTrains:
+        first, last = int(self.offsets[start]), int(self.offsets[stop])
+        return self._unchecked(
+            times_us=self.times_us[first:last],
+            units=self.units[first:last],
+            offsets=self.offsets[start : stop + 1] - first,
+            labels=self.labels[start:stop],
+            groups=None if self.groups is None else self.groups[start:stop],
+        )
+
+    def _gather(self, chosen: Int64[np.ndarray, " chosen"]) -> SpikeTrains:
+        spikes, offsets = self.spikes_of(chosen)
+        return self._unchecked(
+            times_us=self.times_us[spikes],
+            units=self.units[spikes],
+            offsets=offsets,
+            labels=self.labels[chosen],
+            groups=None if self.groups is None else self.groups[chosen],
+        )
+
+    def _unchecked(self, **arrays: Any) -> SpikeTrains:  # noqa: ANN401
+        """Return these trains with other arrays that are known to be valid."""
+        new = object.__new__(SpikeTrains)
+        for name in ("times_us", "units", "offsets", "labels", "groups"):
+            value = arrays.get(name, getattr(self, name))
+            object.__setattr__(new, name, None if value is None else _frozen(value))
+        for name in ("n_units", "duration_us", "meta"):
+            object.__setattr__(new, name, getattr(self, name))
+        return new
+
+    def spikes_of(
+        self, samples: Int64[np.ndarray, " chosen"]
+    ) -> tuple[Int64[np.ndarray, " spikes"], Int64[np.ndarray, " chosen_plus_1"]]:
+        """Return the spike indices of the given samples, one sample after another, and their offsets."""
+        lengths = self.spikes_per_sample[samples]
+        offsets = offsets_from_lengths(lengths)
+        spikes = np.arange(offsets[-1], dtype=np.int64)
+        spikes += np.repeat(self.offsets[samples] - offsets[:-1], lengths)
+        return spikes, offsets
+
+    def with_spikes(
+        self,
+        times_us: np.ndarray,
+        units: np.ndarray,
+        offsets: Int64[np.ndarray, " samples_plus_1"],
+    ) -> SpikeTrains:
+        """Return the same samples with other spikes, which are checked."""
+        return replace(self, times_us=times_us, units=units, offsets=offsets)
+
+    def with_meta(self, **facts: Any) -> SpikeTrains:  # noqa: ANN401
+        """Return the same trains with facts added to (or replaced in) their meta."""
+        new = self._unchecked()
+        object.__setattr__(new, "meta", MappingProxyType({**self.meta, **facts}))
+        return new
+
+    def counts(self) -> Int32[np.ndarray, "samples units"]:
+        """Return the number of spikes of every sample and unit."""
+        flat = self.sample_index.astype(np.int64) * self.n_units + self.units
+        counts = np.bincount(flat, minlength=len(self) * self.n_units)
+        return counts.astype(np.int32).reshape(len(self), self.n_units)
+
+    def n_steps(self, dt_s: float) -> int:
+        """Return the number of bins of ``dt_s`` seconds that cover a sample."""
+        return -(-self.duration_us // dt_in_us(dt_s))
+
+    def binned(self, dt_s: float, samples: Int64[np.ndarray, " chosen"] | None = None) -> BinnedSpikes:
+        """Bin the spikes of the given samples (default: all) at ``dt_s`` seconds into compressed rows."""
+        n_steps = self.n_steps(dt_s)
+        if samples is None:
+            spikes: Any = slice(None)
+            offsets = self.offsets
+        else:
+            spikes, offsets = self.spikes_of(samples)
+        step = np.minimum(self.times_us[spikes] // np.int32(dt_in_us(dt_s)), n_steps - 1)
+        n_samples = len(offsets) - 1
+        row = np.repeat(np.arange(n_samples, dtype=np.int64) * n_steps, np.diff(offsets)) + step
+        indptr = offsets_from_lengths(np.bincount(row, minlength=n_samples * n_steps))
+        units = self.units[spikes].astype(np.int32)
+        return BinnedSpikes(indptr, units, n_samples, n_steps, self.n_units)
+
+    def dense(self, dt_s: float) -> Float32[np.ndarray, "samples steps units"]:
+        """Bin at ``dt_s`` seconds into an array (sample, time, unit) of spike counts."""
+        indptr, units, n_samples, n_steps, n_units = self.binned(dt_s)
+        row = np.repeat(np.arange(n_samples * n_steps, dtype=np.int64), np.diff(indptr))
+        flat = np.bincount(row * n_units + units, minlength=n_samples * n_steps * n_units)
+        return flat.astype(np.float32).reshape(n_samples, n_steps, n_units)
+
+
+def dt_in_us(dt_s: float) -> int:
+    """Return a time step in whole microseconds.
+
+    Raises:
+        InputError: if the step is not a whole, positive number of microseconds.
+    """
+    dt_us = round(dt_s * 1e6)
+    if dt_us < 1 or abs(dt_s * 1e6 - dt_us) > 1e-6 * dt_us:
+        raise InputError(
+            f"dt is {dt_s} s", remedy="give a positive whole number of microseconds, such as 0.001 (seconds)"
+        )
+    return dt_us
+
+
+def unit_dtype(n_units: int) -> np.dtype[Any]:
+    """Return the type that unit indices are kept in: uint16 where it suffices, else int32."""
+    return np.dtype(np.uint16) if n_units <= 1 << 16 else np.dtype(np.int32)
+
+
+def offsets_from_lengths(lengths: np.ndarray) -> Int64[np.ndarray, " n_plus_1"]:
+    """Return where each of a row of consecutive pieces starts, and where the last one ends.
+
+    >>> offsets_from_lengths(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _exact(value: Any, dtype: np.dtype[Any], name: str) -> np.ndarray:  # noqa: ANN401
+    """Convert to an integer type, refusing a value that the type cannot hold exactly."""
+    array = np.asarray(value)
+    if array.ndim != 1:
+        raise InputError(f"{name} has {array.ndim} dimensions", remedy=f"give {name} as a flat array")
+    if array.dtype == dtype:
+        return array
+    if array.size == 0:
+        return array.astype(dtype)
+    if array.dtype.kind not in "iufb":
+        raise InputError(f"{name} holds {array.dtype}", remedy=f"give {name} as whole numbers")
+    if array.dtype.kind == "f" and not np.all(np.isfinite(array) & (array == np.floor(array))):
+        bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
+        raise InputError(f"{name} holds {bad}", remedy=f"give {name} as whole numbers")
+    limits = np.iinfo(dtype)
+    if array.min() < limits.min or array.max() > limits.max:
+        bad = array.min() if array.min() < limits.min else array.max()
+        raise InputError(f"{name} holds {bad}", remedy=f"{name} must lie in {limits.min}..{limits.max}")
+    return array.astype(dtype)
+
+
+def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=dtype)
+
+
+def _frozen(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
