@@ -7,6 +7,7 @@ time step. Binning starts at 0, drops no spike, and puts a spike at the very end
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -35,6 +36,17 @@ class BinnedSpikes(NamedTuple):
     n_steps: int
     n_units: int
 
+    def take(self, samples: Int64[np.ndarray, " chosen"]) -> BinnedSpikes:
+        """Return the rows of the given samples, in the given order."""
+        first = self.indptr[samples * self.n_steps]
+        last = self.indptr[(samples + 1) * self.n_steps]
+        rows = (samples * self.n_steps)[:, None] + np.arange(self.n_steps)
+        indptr = offsets_from_lengths((self.indptr[rows + 1] - self.indptr[rows]).ravel())
+        units = [self.units[start:stop] for start, stop in zip(first, last, strict=True)]
+        return BinnedSpikes(
+            indptr, _joined(units, self.units.dtype), len(samples), self.n_steps, self.n_units
+        )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SpikeTrains:
@@ -48,7 +60,8 @@ class SpikeTrains:
         n_units: number of units (input channels, neurons).
         duration_us: length of every sample in microseconds; a time outside [0, duration_us] is an error.
         groups: who or what each sample came from (speaker, subject), int64, or None.
-        meta: JSON-like facts about the data: "label_names", "group_names", "source", ...
+        meta: JSON-like facts about the data: "label_names", "group_names", "source", ...; "split" has one
+            entry a sample ("train" or "test"), which follows its sample through every selection.
 
     Raises:
         InputError: if the arrays disagree, a time is outside the sample or out of order, or a unit is
@@ -81,6 +94,8 @@ class SpikeTrains:
 
     def _normalise(self) -> None:
         """Bring the arrays to their types (a type that would lose a value is refused) and freeze them."""
+        for name in ("n_units", "duration_us"):
+            object.__setattr__(self, name, int(exact([getattr(self, name)], np.dtype(np.int64), name)[0]))
         as_type = {
             "times_us": np.dtype(np.int32),
             "units": unit_dtype(self.n_units),
@@ -91,9 +106,7 @@ class SpikeTrains:
         for name, dtype in as_type.items():
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, _frozen(_exact(value, dtype, name)))
-        object.__setattr__(self, "n_units", int(self.n_units))
-        object.__setattr__(self, "duration_us", int(self.duration_us))
+                object.__setattr__(self, name, _frozen(exact(value, dtype, name)))
         object.__setattr__(self, "meta", MappingProxyType(dict(self.meta)))
 
     def _check_structure(self) -> None:
@@ -122,13 +135,18 @@ class SpikeTrains:
                 f"offsets run from {self.offsets[0]} to {self.offsets[-1]} for {len(self.times_us)} spikes",
                 remedy="offsets must start at 0 and end at the number of spikes",
             )
-        if np.any(np.diff(self.offsets) < 0):
-            sample = int(np.argmax(np.diff(self.offsets) < 0))
-            raise InputError(f"offsets fall after sample {sample}", remedy="offsets must not fall")
+        falls = self.offsets[1:] < self.offsets[:-1]
+        if falls.any():
+            raise InputError(f"offsets fall after sample {np.argmax(falls)}", remedy="offsets must not fall")
         if n_samples and self.labels.min() < 0:
             sample = int(np.argmin(self.labels))
             raise InputError(
                 f"sample {sample} has label {self.labels[sample]}", remedy="labels must be 0 or more"
+            )
+        if len(self.meta.get("split", self.labels)) != n_samples:
+            raise InputError(
+                f"{n_samples} labels but {len(self.meta['split'])} entries in meta's split",
+                remedy="give one entry a sample, or none",
             )
 
     def _check_spikes(self) -> None:
@@ -136,17 +154,15 @@ class SpikeTrains:
             stop = min(start + _CHECK_BLOCK, len(self.times_us))
             times = self.times_us[start:stop]
             units = self.units[start:stop]
-            outside = (times < 0) | (times > self.duration_us)
-            if outside.any():
-                spike = start + int(np.argmax(outside))
+            if times.min() < 0 or times.max() > self.duration_us:
+                spike = start + int(np.argmax((times < 0) | (times > self.duration_us)))
                 raise InputError(
                     f"sample {self._sample_of(spike)} has a spike at {self.times_us[spike]} µs, "
                     f"outside [0, {self.duration_us}]",
                     remedy="set duration_us to cover every spike, or remove the spike",
                 )
-            beyond = (units < 0) | (units >= self.n_units)
-            if beyond.any():
-                spike = start + int(np.argmax(beyond))
+            if units.min() < 0 or units.max() >= self.n_units:
+                spike = start + int(np.argmax((units < 0) | (units >= self.n_units)))
                 raise InputError(
                     f"sample {self._sample_of(spike)} has a spike of unit {self.units[spike]}, "
                     f"but n_units is {self.n_units}",
@@ -155,8 +171,9 @@ class SpikeTrains:
             self._check_order(start, min(stop + 1, len(self.times_us)))
 
     def _check_order(self, start: int, stop: int) -> None:
-        falls = np.flatnonzero(np.diff(self.times_us[start:stop]) < 0) + start + 1
-        within = falls[~np.isin(falls, self.offsets)]
+        times = self.times_us[start:stop]
+        falls = np.flatnonzero(times[1:] < times[:-1]) + start + 1
+        within = falls[self.offsets[np.searchsorted(self.offsets, falls)] != falls]
         if len(within):
             spike = int(within[0])
             raise InputError(
@@ -180,8 +197,13 @@ class SpikeTrains:
         meta: Mapping[str, Any] | None = None,
     ) -> SpikeTrains:
         """Build from a list of (times_us, units) pairs, one a sample, in any order of time."""
-        times = [_exact(sample[0], np.dtype(np.int32), "times_us") for sample in samples]
-        units = [_exact(sample[1], unit_dtype(n_units), "units") for sample in samples]
+        times = [exact(sample[0], np.dtype(np.int32), "times_us") for sample in samples]
+        units = [exact(sample[1], unit_dtype(n_units), "units") for sample in samples]
+        for sample, (t, u) in enumerate(zip(times, units, strict=True)):
+            if len(t) != len(u):
+                raise InputError(
+                    f"sample {sample} has {len(t)} times but {len(u)} units", remedy="give one unit a spike"
+                )
         order = [np.argsort(t, kind="stable") for t in times]
         lengths = np.array([len(t) for t in times], dtype=np.int64)
         return cls(
@@ -200,6 +222,10 @@ class SpikeTrains:
             f"SpikeTrains({len(self):,} samples, {self.n_spikes:,} spikes, {self.n_units:,} units, "
             f"{self.duration_us / 1000:g} ms, {len(np.unique(self.labels))} classes)"
         )
+
+    def __reduce__(self) -> tuple[type[SpikeTrains], tuple[Any, ...]]:
+        arrays = (self.times_us, self.units, self.offsets, self.labels)
+        return SpikeTrains, (*arrays, self.n_units, self.duration_us, self.groups, dict(self.meta))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -234,10 +260,11 @@ class SpikeTrains:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of everything that an analysis can depend on (meta is left out)."""
-        sha = hashlib.sha256(f"{len(self)} {self.n_units} {self.duration_us}".encode())
-        arrays = [self.times_us, self.units.astype(np.int32, copy=False), self.offsets, self.labels]
-        for array in [*arrays, *([] if self.groups is None else [self.groups])]:
-            sha.update(np.ascontiguousarray(array).data)
+        facts = (len(self), self.n_spikes, self.n_units, self.duration_us, self.groups is None)
+        sha = hashlib.sha256(repr(facts).encode())
+        for array in (self.times_us, self.units, self.offsets, self.labels, self.groups):
+            if array is not None:
+                sha.update(np.ascontiguousarray(array).data)
         return sha.hexdigest()
 
     def __getitem__(self, index: slice | int | Sequence[int] | np.ndarray) -> SpikeTrains:
@@ -251,6 +278,8 @@ class SpikeTrains:
                 return self._view(start, max(start, stop))
             return self._gather(np.arange(start, stop, step))
         chosen = np.asarray(index)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iub"):
+            raise IndexError("select samples by a number, a slice, a list of numbers, or a mask")
         if chosen.dtype == bool:
             if len(chosen) != len(self):
                 raise IndexError(f"a mask of {len(chosen)} entries cannot select from {len(self)} samples")
@@ -265,6 +294,7 @@ class SpikeTrains:
             offsets=self.offsets[start : stop + 1] - first,
             labels=self.labels[start:stop],
             groups=None if self.groups is None else self.groups[start:stop],
+            meta=meta_of(self.meta, slice(start, stop)),
         )
 
     def _gather(self, chosen: Int64[np.ndarray, " chosen"]) -> SpikeTrains:
@@ -275,16 +305,18 @@ class SpikeTrains:
             offsets=offsets,
             labels=self.labels[chosen],
             groups=None if self.groups is None else self.groups[chosen],
+            meta=meta_of(self.meta, chosen),
         )
 
-    def _unchecked(self, **arrays: Any) -> SpikeTrains:  # noqa: ANN401
-        """Return these trains with other arrays that are known to be valid."""
+    def _unchecked(self, **changed: Any) -> SpikeTrains:  # noqa: ANN401
+        """Return these trains with other arrays or another meta that are known to be valid."""
         new = object.__new__(SpikeTrains)
         for name in ("times_us", "units", "offsets", "labels", "groups"):
-            value = arrays.get(name, getattr(self, name))
+            value = changed.get(name, getattr(self, name))
             object.__setattr__(new, name, None if value is None else _frozen(value))
-        for name in ("n_units", "duration_us", "meta"):
+        for name in ("n_units", "duration_us"):
             object.__setattr__(new, name, getattr(self, name))
+        object.__setattr__(new, "meta", MappingProxyType(dict(changed.get("meta", self.meta))))
         return new
 
     def spikes_of(
@@ -308,8 +340,8 @@ class SpikeTrains:
 
     def with_meta(self, **facts: Any) -> SpikeTrains:  # noqa: ANN401
         """Return the same trains with facts added to (or replaced in) their meta."""
-        new = self._unchecked()
-        object.__setattr__(new, "meta", MappingProxyType({**self.meta, **facts}))
+        new = self._unchecked(meta={**self.meta, **facts})
+        new._check_structure()
         return new
 
     def counts(self) -> Int32[np.ndarray, "samples units"]:
@@ -351,8 +383,8 @@ def dt_in_us(dt_s: float) -> int:
     Raises:
         InputError: if the step is not a whole, positive number of microseconds.
     """
-    dt_us = round(dt_s * 1e6)
-    if dt_us < 1 or abs(dt_s * 1e6 - dt_us) > 1e-6 * dt_us:
+    dt_us = round(dt_s * 1e6) if math.isfinite(dt_s) else 0
+    if not 1 <= dt_us <= MAX_DURATION_US or abs(dt_s * 1e6 - dt_us) > 1e-6 * dt_us:
         raise InputError(
             f"dt is {dt_s} s", remedy="give a positive whole number of microseconds, such as 0.001 (seconds)"
         )
@@ -375,25 +407,38 @@ def offsets_from_lengths(lengths: np.ndarray) -> Int64[np.ndarray, " n_plus_1"]:
     return offsets
 
 
-def _exact(value: Any, dtype: np.dtype[Any], name: str) -> np.ndarray:  # noqa: ANN401
+def meta_of(meta: Mapping[str, Any], samples: slice | Int64[np.ndarray, " chosen"]) -> Mapping[str, Any]:
+    """Return meta with its one fact that has an entry a sample narrowed to the given samples.
+
+    >>> meta_of({"source": "a lab", "split": ["train", "test", "train"]}, slice(1, 3))
+    {'source': 'a lab', 'split': ['test', 'train']}
+    """
+    if "split" not in meta:
+        return meta
+    split = meta["split"]
+    chosen = split[samples] if isinstance(samples, slice) else [split[sample] for sample in samples.tolist()]
+    return {**meta, "split": chosen}
+
+
+def exact(value: Any, dtype: np.dtype[Any], name: str) -> np.ndarray:  # noqa: ANN401
     """Convert to an integer type, refusing a value that the type cannot hold exactly."""
     array = np.asarray(value)
     if array.ndim != 1:
         raise InputError(f"{name} has {array.ndim} dimensions", remedy=f"give {name} as a flat array")
     if array.dtype == dtype:
         return array
-    if array.size == 0:
-        return array.astype(dtype)
-    if array.dtype.kind not in "iufb":
+    if array.size and array.dtype.kind not in "iufb":
         raise InputError(f"{name} holds {array.dtype}", remedy=f"give {name} as whole numbers")
-    if array.dtype.kind == "f" and not np.all(np.isfinite(array) & (array == np.floor(array))):
-        bad = array[~(np.isfinite(array) & (array == np.floor(array)))][0]
-        raise InputError(f"{name} holds {bad}", remedy=f"give {name} as whole numbers")
-    limits = np.iinfo(dtype)
-    if array.min() < limits.min or array.max() > limits.max:
-        bad = array.min() if array.min() < limits.min else array.max()
-        raise InputError(f"{name} holds {bad}", remedy=f"{name} must lie in {limits.min}..{limits.max}")
-    return array.astype(dtype)
+    with np.errstate(invalid="ignore"):  # what does not fit is found by the comparison
+        converted = array.astype(dtype)
+    wrong = converted != array
+    if wrong.any():
+        limits = np.iinfo(dtype)
+        raise InputError(
+            f"{name} holds {array[np.argmax(wrong)]}",
+            remedy=f"give {name} as whole numbers in {limits.min}..{limits.max}",
+        )
+    return converted
 
 
 def _joined(arrays: Sequence[np.ndarray], dtype: np.dtype[Any]) -> np.ndarray:

@@ -1,0 +1,39 @@
+"""Thinning in numba: one pass over the spikes in their order, with one number of state a unit."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def draw_subset(
+    units: np.ndarray, offsets: np.ndarray, quota: np.ndarray, draws: np.ndarray, keep: np.ndarray
+) -> None:
+    """Write to ``keep`` which spikes selection sampling takes."""
+    left = np.zeros(quota.shape[1], np.int64)
+    for sample in range(len(offsets) - 1):
+        wanted = quota[sample].copy()
+        for spike in range(offsets[sample], offsets[sample + 1]):
+            left[units[spike]] += 1
+        for spike in range(offsets[sample], offsets[sample + 1]):
+            unit = units[spike]
+            taken = draws[spike] * left[unit] < wanted[unit]
+            keep[spike] = taken
+            wanted[unit] -= taken
+            left[unit] -= 1
+
+
+@numba.njit(cache=True, nogil=True)
+def first_in_bin(
+    units: np.ndarray, offsets: np.ndarray, bins: np.ndarray, n_units: int, keep: np.ndarray
+) -> None:
+    """Write to ``keep`` which spikes are the first of their unit in their bin."""
+    last_bin = np.full(n_units, -1, np.int64)
+    for sample in range(len(offsets) - 1):
+        for spike in range(offsets[sample], offsets[sample + 1]):
+            unit = units[spike]
+            keep[spike] = last_bin[unit] != bins[spike]
+            last_bin[unit] = bins[spike]
+        for spike in range(offsets[sample], offsets[sample + 1]):
+            last_bin[units[spike]] = -1
