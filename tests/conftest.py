@@ -2,11 +2,16 @@ import os
 import sys
 from pathlib import Path
 
-import pytest
-import torch
+# Tests run side by side: a linear algebra library that starts a thread a processor in each would only
+# make them wait for one another. To be set before numpy is loaded.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).parent / "audit"))
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,68 @@
-"""beyondrate: train spiking networks on precise spike timing, and audit how much of an accuracy is timing."""
+"""beyondrate: train spiking networks on precise spike timing, and audit how much of an accuracy is timing.
+
+Example:
+    >>> import beyondrate as br
+    >>> trains = br.SpikeTrains.from_samples([([100, 900], [0, 1])], labels=[0], n_units=2, duration_us=1000)
+    >>> br.perturb.reverse(trains).times_us.tolist()
+    [100, 900]
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from beyondrate.errors import InputError, MissingExtraError
 from beyondrate.events import SpikeTrains
 
-__all__ = ["InputError", "MissingExtraError", "SpikeTrains"]
+if TYPE_CHECKING:
+    from beyondrate import datasets, nn, perturb, storage, tasks, variants
+    from beyondrate.audit.result import AuditResult
+    from beyondrate.audit.run import audit
+    from beyondrate.report import write_report
+    from beyondrate.storage import load, save
+    from beyondrate.training import TrainingSettings, fit, predict
+
+__all__ = [
+    "AuditResult",
+    "InputError",
+    "MissingExtraError",
+    "SpikeTrains",
+    "TrainingSettings",
+    "audit",
+    "datasets",
+    "fit",
+    "load",
+    "nn",
+    "perturb",
+    "predict",
+    "save",
+    "storage",
+    "tasks",
+    "variants",
+    "write_report",
+]
 __version__ = "0.1.0"
+
+# Loaded when first asked for: torch alone takes more than a second.
+_ROOM_OF = {
+    "AuditResult": "audit.result",
+    "TrainingSettings": "training",
+    "fit": "training",
+    "load": "storage",
+    "predict": "training",
+    "save": "storage",
+    "write_report": "report",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name in _ROOM_OF:
+        return getattr(importlib.import_module(f"beyondrate.{_ROOM_OF[name]}"), name)
+    if name in __all__:
+        return importlib.import_module(f"beyondrate.{name}")
+    raise AttributeError(f"module 'beyondrate' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -20,6 +20,7 @@ from jaxtyping import Float32, Int32, Int64, Integer
 from beyondrate.errors import InputError
 
 MAX_DURATION_US = int(np.iinfo(np.int32).max)
+_FACTS_OF_SAMPLES = frozenset({"split", "files"})  # in meta, one entry a sample
 _CHECK_BLOCK = 1 << 22  # spikes checked at a time, so that checking 10^8 spikes needs no second copy
 
 
@@ -60,8 +61,8 @@ class SpikeTrains:
         n_units: number of units (input channels, neurons).
         duration_us: length of every sample in microseconds; a time outside [0, duration_us] is an error.
         groups: who or what each sample came from (speaker, subject), int64, or None.
-        meta: JSON-like facts about the data: "label_names", "group_names", "source", ...; "split" has one
-            entry a sample ("train" or "test"), which follows its sample through every selection.
+        meta: JSON-like facts about the data: "label_names", "group_names", "source", ...; "split" ("train"
+            or "test") and "files" have one entry a sample, which follows it through every selection.
 
     Raises:
         InputError: if the arrays disagree, a time is outside the sample or out of order, or a unit is
@@ -143,11 +144,12 @@ class SpikeTrains:
             raise InputError(
                 f"sample {sample} has label {self.labels[sample]}", remedy="labels must be 0 or more"
             )
-        if len(self.meta.get("split", self.labels)) != n_samples:
-            raise InputError(
-                f"{n_samples} labels but {len(self.meta['split'])} entries in meta's split",
-                remedy="give one entry a sample, or none",
-            )
+        for fact in _FACTS_OF_SAMPLES & self.meta.keys():
+            if len(self.meta[fact]) != n_samples:
+                raise InputError(
+                    f"{n_samples} labels but {len(self.meta[fact])} entries in meta's {fact}",
+                    remedy="give one entry a sample, or none",
+                )
 
     def _check_spikes(self) -> None:
         for start in range(0, len(self.times_us), _CHECK_BLOCK):
@@ -408,16 +410,16 @@ def offsets_from_lengths(lengths: np.ndarray) -> Int64[np.ndarray, " n_plus_1"]:
 
 
 def meta_of(meta: Mapping[str, Any], samples: slice | Int64[np.ndarray, " chosen"]) -> Mapping[str, Any]:
-    """Return meta with its one fact that has an entry a sample narrowed to the given samples.
+    """Return meta with the facts that have one entry a sample narrowed to the given samples.
 
     >>> meta_of({"source": "a lab", "split": ["train", "test", "train"]}, slice(1, 3))
     {'source': 'a lab', 'split': ['test', 'train']}
     """
-    if "split" not in meta:
-        return meta
-    split = meta["split"]
-    chosen = split[samples] if isinstance(samples, slice) else [split[sample] for sample in samples.tolist()]
-    return {**meta, "split": chosen}
+    facts = {name: meta[name] for name in _FACTS_OF_SAMPLES & meta.keys()}
+    if isinstance(samples, slice):
+        return {**meta, **{name: entries[samples] for name, entries in facts.items()}}
+    chosen = samples.tolist()
+    return {**meta, **{name: [entries[sample] for sample in chosen] for name, entries in facts.items()}}
 
 
 def exact(value: Any, dtype: np.dtype[Any], name: str) -> np.ndarray:  # noqa: ANN401

@@ -1,0 +1,5 @@
+"""From sound to spikes: the cochlea encoder, speech synthesis, and corpora of recordings."""
+
+from beyondrate.audio.encoder import Encoder, EncoderStream
+
+__all__ = ["Encoder", "EncoderStream"]

@@ -1,0 +1,161 @@
+"""From the files of finished jobs to the result: tables, kinds, curve, figures' data and verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from beyondrate.audit.figure_data import data_facts, figure_data
+from beyondrate.audit.folder import RunFolder
+from beyondrate.audit.jobs import chosen_tau_s
+from beyondrate.audit.metrics import (
+    Resampler,
+    accuracy_interval,
+    chance_level,
+    chance_p_value,
+    difference_interval,
+    holm,
+)
+from beyondrate.audit.outcomes import Answers, Arm, Outcomes
+from beyondrate.audit.result import AuditResult, row_dicts
+from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge
+from beyondrate.datasets.info import describe
+from beyondrate.events import SpikeTrains
+
+
+def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -> AuditResult:
+    """Read what every job found and draw the result.
+
+    Args:
+        folder: a run whose jobs are all finished.
+        trains: the data as given.
+        record: title, command, versions, protocol, seconds: goes into the result as it is.
+    """
+    plan = folder.plan
+    labels = {name: np.asarray(folder.variant(name).test.labels) for name in plan.variants}
+    results = [(job, folder.result(job)) for job in plan.jobs()]
+    answers = [
+        Answers(
+            Arm(job.variant, job.model, answer["control"]),
+            answer["seed"],
+            answer["validation_accuracy"],
+            {
+                (t["perturbation"], t["level"]): np.array(t["classes"], dtype=np.int32)
+                for t in answer["tests"]
+            },
+        )
+        for job, result in results
+        for answer in result.get("answers", [])
+    ]
+    outcomes = Outcomes(answers, labels, seed=plan.seed)
+    kinds = [
+        line
+        for job, result in results
+        if job.model == "kinds"
+        for line in _kinds(labels[job.variant], job.variant, result["kinds"], plan.seed)
+    ]
+    facts = {name: folder.variant_facts(name) for name in plan.variants}
+    left_out = [f"{name} could not be made: {reason}." for name, reason in folder.left_out().items()]
+    verdict = judge(outcomes, kinds, [*left_out, *describe(trains).warnings])
+    training = [
+        {
+            **asdict(job),
+            **result["training"],
+        }
+        for job, result in results
+        if "training" in result
+    ]
+    protocol = dict(record["protocol"])
+    if plan.tuning_jobs():
+        tau_ms = 1000 * chosen_tau_s(folder)
+        note = f"τ-tuned nets use τ = {tau_ms:g} ms, chosen on validation of {plan.tuning_variant}."
+        protocol["notes"] = [*protocol["notes"], note]
+    report = {
+        **record,
+        "protocol": protocol,
+        "hashes": {"data": trains.digest},
+        "data": data_facts(trains),
+        "variants": {
+            name: {**facts[name], "sentence": _variant_sentence(name, facts[name])} for name in facts
+        },
+        "rows": row_dicts(outcomes.rows()),
+        "summary": outcomes.summary(),
+        "curve": _curve(outcomes, trains.duration_s),
+        "kinds": kinds,
+        "verdict": verdict.as_json(),
+        "figures": {
+            **figure_data({name: folder.variant(name).trains for name in plan.variants}),
+            "training": training,
+        },
+    }
+    return AuditResult(outcomes.rows(), verdict, report)
+
+
+def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:
+    """Return the decoding curve: accuracy of the linear probe against the width of its bins."""
+    lines = []
+    for arm in outcomes.by_arm:
+        if arm.model == "probe":
+            n_bins = int(arm.control.removeprefix("bins-"))
+            accuracy, low, high = outcomes.accuracy(arm)
+            lines.append(
+                {
+                    "variant": arm.variant,
+                    "n_bins": n_bins,
+                    "bin_s": duration_s / n_bins,
+                    "accuracy": accuracy,
+                    "low": low,
+                    "high": high,
+                    "chance": outcomes.chance(arm.variant),
+                }
+            )
+    return lines
+
+
+def _kinds(labels: np.ndarray, variant: str, found: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """Return how well each kind of timing tells the classes; p-values are corrected for their number.
+
+    A kind is its own where it tells more than it does from data of which only counts and profile are left;
+    else it follows from onset.
+    """
+    predictions = [np.array([kind["classes"]], dtype=np.int32) for kind in found]
+    p_values = holm([chance_p_value(predicted, labels, seed=seed) for predicted in predictions])
+    resampler = Resampler(len(labels), seed=seed)
+    lines = []
+    for kind, predicted, p_value in zip(found, predictions, p_values, strict=True):
+        correct = predicted == labels
+        accuracy, low, high = accuracy_interval(correct, resampler)
+        from_profile = np.array([kind["correct_from_profile"]], dtype=bool)
+        beyond = difference_interval(correct, from_profile, resampler, CLAIM_CONFIDENCE)
+        lines.append(
+            {
+                "variant": variant,
+                "kind": kind["kind"],
+                "settings": kind["settings"],
+                "validation_accuracy": kind["validation_accuracy"],
+                "accuracy": accuracy,
+                "low": low,
+                "high": high,
+                "chance": chance_level(labels),
+                "p": p_value,
+                "claimed": p_value <= CLAIM_LEVEL,
+                "from_profile": float(from_profile.mean()),
+                "own": kind["kind"] == "onset" or beyond.low > 0,
+            }
+        )
+    return lines
+
+
+def _variant_sentence(name: str, facts: Mapping[str, Any]) -> str:
+    n_samples = facts["n_train"] + facts["n_validation"] + facts["n_test"]
+    kept = f"{n_samples:,} samples and {facts['n_units']:,} units"
+    if name == "whole":
+        return f"The data as given: {kept}."
+    if name == "part":
+        return f"Samples and units that spike often enough, classes of equal size: {kept}."
+    return (
+        f"Of part, every spike train thinned to one number of spikes a unit, the same in all samples: {kept}."
+    )

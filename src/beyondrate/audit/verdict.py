@@ -1,0 +1,439 @@
+"""The verdict: what the outcomes support, in words that a person can quote, each with its interval.
+
+An interval is at 95 %; a finding is *claimed* only where it holds at the stricter CLAIM_LEVEL, because an
+audit asks several questions at once and must claim nothing where there is nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from beyondrate.audit.metrics import Interval
+from beyondrate.audit.outcomes import CLEAN, Arm, Outcomes
+
+CLAIM_LEVEL = 0.001
+CLAIM_CONFIDENCE = 1 - 2 * CLAIM_LEVEL  # two-sided interval whose lower end is passed once in 1/CLAIM_LEVEL
+SEEDS_TO_QUOTE = 5
+REVERSED = ("reverse", 0.0)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One answer of the audit.
+
+    Args:
+        key: what it is about: rate, timing, whole-gain, precision, kinds, reliance, order, delays, ...
+        title: two or three words.
+        sentence: the answer, complete in itself.
+        interval: the estimate with its 95 % interval, or None where there is no number.
+        unit: of the estimate: "accuracy", "points" (differences of accuracy) or "ms".
+        claimed: whether the data support it at CLAIM_LEVEL.
+    """
+
+    key: str
+    title: str
+    sentence: str
+    interval: Interval | None
+    unit: str | None
+    claimed: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON-like values; an end that the levels do not reach is None."""
+        numbers = [None if not math.isfinite(x) else x for x in self.interval or (math.inf,) * 3]
+        return {
+            "key": self.key,
+            "title": self.title,
+            "sentence": self.sentence,
+            **dict(zip(("estimate", "low", "high"), numbers, strict=True)),
+            "unit": self.unit,
+            "claimed": self.claimed,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Headline, findings and warnings of an audit."""
+
+    headline: str
+    findings: tuple[Finding, ...]
+    warnings: tuple[str, ...]
+
+    def __getitem__(self, key: str) -> Finding:
+        """Return the finding of that key."""
+        for finding in self.findings:
+            if finding.key == key:
+                return finding
+        raise KeyError(key)
+
+    def __contains__(self, key: object) -> bool:
+        return any(finding.key == key for finding in self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON-like values."""
+        return {
+            "headline": self.headline,
+            "findings": [finding.as_json() for finding in self.findings],
+            "warnings": list(self.warnings),
+        }
+
+
+def judge(
+    outcomes: Outcomes, kinds: Sequence[Mapping[str, Any]] = (), warnings: Sequence[str] = ()
+) -> Verdict:
+    """Draw the verdict from the outcomes of a full audit, the kinds of timing found, and known limits."""
+    findings = [
+        finding
+        for finding in (
+            _rate(outcomes),
+            _timing(outcomes, kinds),
+            _whole_gain(outcomes),
+            _kinds(kinds),
+            *model_findings(outcomes, _timed_arm(outcomes, outcomes_variant(outcomes))),
+            _delays(outcomes),
+            _delay_learning(outcomes),
+        )
+        if finding is not None
+    ]
+    return Verdict(_headline(findings), tuple(findings), (*warnings, *_outcome_warnings(outcomes)))
+
+
+def judge_models(outcomes: Outcomes) -> Verdict:
+    """Draw the verdict on models that were given: how accurate they are and what that rests on."""
+    findings = []
+    for arm in outcomes.by_arm:
+        interval = outcomes.accuracy(arm)
+        claimed = outcomes.above_chance(arm) <= CLAIM_LEVEL
+        sentence = (
+            f"{arm.name} names the class of {_share(interval)} of the samples "
+            f"(chance {_percent(outcomes.chance(arm.variant))})"
+        )
+        sentence += "." if claimed else ", which cannot be told from chance."
+        findings += [
+            Finding("clean", "As it is", sentence, interval, "accuracy", claimed),
+            *([_without_times(outcomes, arm)] if ("replace", 1.0) in outcomes.tests(arm) else []),
+            *model_findings(outcomes, arm),
+        ]
+    headline = " ".join(finding.sentence for finding in findings if finding.key in ("clean", "without-times"))
+    return Verdict(headline, tuple(findings), tuple(_outcome_warnings(outcomes)))
+
+
+def outcomes_variant(outcomes: Outcomes) -> str:
+    """Return the variant in which timing shows best: norm where there is one, for it has no counts left."""
+    return next(v for v in ("norm", "part", "whole") if outcomes.arms(v))
+
+
+def model_findings(outcomes: Outcomes, arm: Arm | None) -> list[Finding]:
+    """Return what perturbations say of one model: precision, what it relies on, order."""
+    if arm is None or outcomes.above_chance(arm) > CLAIM_LEVEL:
+        return []
+    found = [_precision(outcomes, arm), _reliance(outcomes, arm), _order(outcomes, arm)]
+    return [finding for finding in found if finding is not None]
+
+
+# Which arms answer which question --------------------------------------------------------------------------
+
+
+def _count_arm(outcomes: Outcomes, variant: str) -> Arm | None:
+    """Return the best of the arms that see counts alone, chosen on validation."""
+    return outcomes.best(
+        arm for arm in outcomes.arms(variant) if arm.model == "rate" or arm.control in ("scrambled", "bins-1")
+    )
+
+
+def _timed_arm(outcomes: Outcomes, variant: str) -> Arm | None:
+    """Return the best of the arms that see spike times and are tested under perturbations."""
+    return outcomes.best(
+        arm for arm in outcomes.arms(variant) if arm.model != "rate" and len(outcomes.tests(arm)) > 1
+    )
+
+
+# Findings ------------------------------------------------------------------------------------------------
+
+
+def _rate(outcomes: Outcomes) -> Finding | None:
+    arm = _count_arm(outcomes, "whole")
+    if arm is None:
+        return None
+    interval = outcomes.accuracy(arm)
+    claimed = outcomes.above_chance(arm) <= CLAIM_LEVEL
+    sentence = (
+        f"Spike counts alone, without any time, name the class of {_share(interval)} of the test samples "
+        f"({arm.name}; chance {_percent(outcomes.chance('whole'))})"
+    )
+    sentence += "." if claimed else ", which cannot be told from chance."
+    return Finding("rate", "Counts alone", sentence, interval, "accuracy", claimed)
+
+
+def _timing(outcomes: Outcomes, kinds: Sequence[Mapping[str, Any]]) -> Finding | None:
+    """Say what is left without counts, by the model or the kind of timing that does best on validation."""
+    arm = _timed_arm(outcomes, "norm")
+    kind = max(
+        (k for k in kinds if k["variant"] == "norm"), key=lambda k: k["validation_accuracy"], default=None
+    )
+    if kind is not None and (arm is None or kind["validation_accuracy"] > outcomes.validation_accuracy(arm)):
+        reader = f"a linear reading of {KIND_WORDS[kind['kind']]}"
+        interval = Interval(kind["accuracy"], kind["low"], kind["high"])
+        claimed = bool(kind["claimed"])
+    elif arm is not None:
+        reader, interval = arm.name, outcomes.accuracy(arm)
+        claimed = outcomes.above_chance(arm) <= CLAIM_LEVEL
+    else:
+        return None
+    chance = _percent(outcomes.chance("norm"))
+    if claimed:
+        sentence = (
+            f"With every trace of spike count removed (norm), spike times still name the class of "
+            f"{_share(interval)} of the test samples ({reader}; chance {chance})."
+        )
+    else:
+        sentence = (
+            f"With every trace of spike count removed (norm), no timing was found: {reader} reaches "
+            f"{_share(interval)}, which cannot be told from chance ({chance})."
+        )
+    return Finding("timing", "Timing alone", sentence, interval, "accuracy", claimed)
+
+
+def _whole_gain(outcomes: Outcomes) -> Finding | None:
+    timed, counted = _timed_arm(outcomes, "whole"), _count_arm(outcomes, "whole")
+    if timed is None or counted is None:
+        return None
+    interval = outcomes.difference(timed, counted)
+    claimed = outcomes.difference(timed, counted, confidence=CLAIM_CONFIDENCE).low > 0
+    if claimed:
+        sentence = (
+            f"On the data as they are, {timed.name} gains {_points(interval)} from spike times over counts "
+            f"alone ({_percent(outcomes.accuracy(timed).estimate)} against "
+            f"{_percent(outcomes.accuracy(counted).estimate)} of {counted.name})."
+        )
+    else:
+        sentence = (
+            f"On the data as they are, spike times add nothing that can be shown to counts alone: "
+            f"{timed.name} against {counted.name}, {_points(interval)}."
+        )
+    return Finding("whole-gain", "Gain from timing", sentence, interval, "points", claimed)
+
+
+def _kinds(kinds: Sequence[Mapping[str, Any]]) -> Finding | None:
+    if not kinds:
+        return None
+    claimed = sorted((k for k in kinds if k["claimed"]), key=lambda k: -k["accuracy"])
+    found = [k for k in claimed if k["own"]]
+    if not found:
+        strongest = max(kinds, key=lambda k: k["accuracy"])
+        interval = Interval(strongest["accuracy"], strongest["low"], strongest["high"])
+        sentence = (
+            "No kind of timing (onset, ISI, synchrony, order, lag) alone tells the classes above chance."
+        )
+        return Finding("kinds", "Kind of timing", sentence, interval, "accuracy", False)
+    interval = Interval(found[0]["accuracy"], found[0]["low"], found[0]["high"])
+    named = ", ".join(f"{KIND_WORDS[k['kind']]} {_percent(k['accuracy'])}" for k in found)
+    sentence = f"Kinds of timing that tell the classes on {found[0]['variant']}, each read alone: {named}."
+    follow = [k["kind"] for k in claimed if not k["own"]]
+    if follow:
+        sentence += f" What {', '.join(follow)} tell{'s' * (len(follow) == 1)} follows from onset."
+    return Finding("kinds", "Kind of timing", sentence, interval, "accuracy", True)
+
+
+KIND_WORDS = {
+    "onset": "time since the sample's start (onset)",
+    "ISI": "intervals within a unit (ISI)",
+    "synchrony": "coincidences of units (synchrony)",
+    "order": "which unit leads (order)",
+    "lag": "fixed lags between units (lag)",
+}
+
+
+def _precision(outcomes: Outcomes, arm: Arm) -> Finding | None:
+    levels = outcomes.levels(arm, "jitter")
+    if not levels:
+        return None
+    interval = outcomes.half_level(arm, "jitter")
+    sentence = (
+        f"Jitter of every spike by {_milliseconds(interval, levels)} takes half of what {arm.name} knows "
+        f"above chance on {arm.variant}."
+    )
+    return Finding("precision", "Precision", sentence, _in_ms(interval), "ms", True)
+
+
+def _reliance(outcomes: Outcomes, arm: Arm) -> Finding | None:
+    """Say what is lost at each rung: locking to the start, relations between units, intervals within them."""
+    moved = {"jitter-sample": "whole samples", "jitter-unit": "whole units", "jitter": "single spikes"}
+    levels = {name: outcomes.levels(arm, name) for name in moved if outcomes.levels(arm, name)}
+    if "jitter-unit" not in levels or "jitter" not in levels:
+        return None
+    halves = {name: outcomes.half_level(arm, name) for name in levels}
+    listed = "; ".join(
+        f"{moved[name]} by {_milliseconds(half, levels[name])}" for name, half in halves.items()
+    )
+    survived = {name: min(half.low, levels[name][-1]) for name, half in halves.items()}
+    sentence = f"Half of what {arm.name} knows is gone on moving {listed}: {_reading(halves, survived)}."
+    return Finding("reliance", "What the model uses", sentence, _in_ms(halves["jitter-unit"]), "ms", True)
+
+
+def _reading(halves: Mapping[str, Interval], survived: Mapping[str, float]) -> str:
+    """Say what the half levels mean; ``survived`` is the jitter that each is known to bear."""
+    spike, unit, sample = halves["jitter"], halves["jitter-unit"], halves.get("jitter-sample")
+    if math.isinf(spike.estimate):
+        return "no jitter tested takes half of it, so it does not rely on precise times"
+    if survived["jitter-unit"] > spike.high:
+        return "it relies mostly on intervals within units, which shifts of whole units spare"
+    if sample is not None and survived["jitter-sample"] > unit.high:
+        return "it relies on relations between units, which shifts of whole samples spare"
+    if sample is not None and sample.high <= 2 * unit.estimate:
+        return "it relies on times locked to the sample's start"
+    return "it relies on times across units, or since the sample's start, more than on intervals within units"
+
+
+def _order(outcomes: Outcomes, arm: Arm) -> Finding | None:
+    if REVERSED not in outcomes.tests(arm):
+        return None
+    drop = outcomes.difference(arm, arm, (CLEAN, REVERSED))
+    claimed = outcomes.difference(arm, arm, (CLEAN, REVERSED), CLAIM_CONFIDENCE).low > 0
+    after = outcomes.accuracy(arm, REVERSED)
+    if claimed:
+        sentence = (
+            f"Played backwards, {arm.name} loses {_points(drop)} on {arm.variant} ({_share(after)} left): "
+            "the direction of time matters to it."
+        )
+    else:
+        sentence = (
+            f"Played backwards, {arm.name} loses nothing that can be shown on {arm.variant}: {_points(drop)}."
+        )
+    return Finding("order", "Direction of time", sentence, drop, "points", claimed)
+
+
+def _without_times(outcomes: Outcomes, arm: Arm) -> Finding:
+    """Say what is left when every spike is moved to a random time and only the counts are kept."""
+    drop = outcomes.difference(arm, arm, (CLEAN, ("replace", 1.0)))
+    strict = outcomes.difference(arm, arm, (CLEAN, ("replace", 1.0)), CLAIM_CONFIDENCE)
+    left = outcomes.accuracy(arm, ("replace", 1.0))
+    claimed = strict.low > 0
+    sentence = (
+        f"With all spikes moved to random times, so that counts alone are left, {arm.name} keeps "
+        f"{_share(left)}: "
+        + ("it depends on when spikes come." if claimed else "no dependence on spike times can be shown.")
+    )
+    return Finding("without-times", "Without times", sentence, drop, "points", claimed)
+
+
+def _delays(outcomes: Outcomes) -> Finding | None:
+    return _comparison(
+        outcomes,
+        ("lif-delay", "frozen"),
+        ("lif", "tau-tuned"),
+        key="delays",
+        title="What delays add",
+        what="Random axonal delays, never trained, against a net without delays whose τ is tuned",
+    )
+
+
+def _delay_learning(outcomes: Outcomes) -> Finding | None:
+    return _comparison(
+        outcomes,
+        ("lif-delay", "learned"),
+        ("lif-delay", "frozen"),
+        key="delay-learning",
+        title="What learning them adds",
+        what="Learned axonal delays against the same random delays left alone",
+    )
+
+
+def _comparison(
+    outcomes: Outcomes, first: tuple[str, str], second: tuple[str, str], *, key: str, title: str, what: str
+) -> Finding | None:
+    variant = outcomes_variant(outcomes)
+    one, other = Arm(variant, *first), Arm(variant, *second)
+    if one not in outcomes.by_arm or other not in outcomes.by_arm:
+        return None
+    interval = outcomes.difference(one, other)
+    strict = outcomes.difference(one, other, confidence=CLAIM_CONFIDENCE)
+    claimed = strict.low > 0 or strict.high < 0
+    judgement = ("they help" if strict.low > 0 else "they harm") if claimed else "no difference can be shown"
+    sentence = f"{what}: {_points(interval)} on {variant}; {judgement}."
+    return Finding(key, title, sentence, interval, "points", claimed)
+
+
+# Headline and warnings -------------------------------------------------------------------------------------
+
+
+def _headline(findings: Sequence[Finding]) -> str:
+    by_key = {finding.key: finding for finding in findings}
+    rate, timing, gain = by_key.get("rate"), by_key.get("timing"), by_key.get("whole-gain")
+    has_rate = rate is not None and rate.claimed
+    has_timing = timing is not None and timing.claimed
+    parts = []
+    if has_timing and timing is not None and timing.interval is not None:
+        parts.append(
+            f"The classes can be told by spike times alone: {_percent(timing.interval.estimate)} "
+            "of the test samples with every spike count made equal"
+            + (", counts alone cannot tell them." if rate is not None and not has_rate else ".")
+        )
+    elif timing is not None:
+        parts.append("No timing was found: with every spike count made equal, nothing is left above chance.")
+    if has_rate and rate is not None and rate.interval is not None:
+        parts.append(f"Spike counts alone reach {_percent(rate.interval.estimate)}.")
+    elif rate is not None and not has_timing:
+        parts.append(f"Spike counts cannot tell the classes{' either' if timing is not None else ''}.")
+    if gain is not None and gain.claimed and gain.interval is not None:
+        parts.append(f"On the data as they are, times add {_points(gain.interval)} to counts.")
+    if not parts:
+        parts.append("This audit had no model from which timing and rate could be told apart.")
+    return " ".join(parts)
+
+
+def _outcome_warnings(outcomes: Outcomes) -> list[str]:
+    warnings = []
+    for variant, labels in outcomes.labels.items():
+        if len(labels) < 200:
+            reach = 100 * 1.96 * math.sqrt(0.25 / len(labels))
+            warnings.append(
+                f"{variant} has only {len(labels)} test samples: "
+                f"an accuracy is known to about ±{reach:.0f} points."
+            )
+    leaking = Arm("norm", "rate")
+    if leaking in outcomes.by_arm and outcomes.above_chance(leaking) <= CLAIM_LEVEL:
+        warnings.append("Counts still tell the classes in norm: do not use this norm.")
+    trained = [len(answers) for arm, answers in outcomes.by_arm.items() if arm.model.startswith("lif")]
+    n_seeds = min(trained, default=SEEDS_TO_QUOTE)
+    if n_seeds < SEEDS_TO_QUOTE:
+        warnings.append(
+            f"Each net was trained with {n_seeds} seed{'s' * (n_seeds > 1)}: differences between nets need "
+            f"{SEEDS_TO_QUOTE} or more before they are quoted (--seeds {SEEDS_TO_QUOTE})."
+        )
+    return warnings
+
+
+# Wording -------------------------------------------------------------------------------------------------
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
+
+
+def _share(interval: Interval) -> str:
+    return f"{_percent(interval.estimate)} ({100 * interval.low:.0f}–{100 * interval.high:.0f})"
+
+
+def _points(interval: Interval) -> str:
+    return f"{100 * interval.estimate:+.0f} points ({100 * interval.low:+.0f} to {100 * interval.high:+.0f})"
+
+
+def _milliseconds(interval: Interval, levels: Sequence[float]) -> str:
+    """Word a level with its interval; beyond the levels tested it is only known to be more, or less."""
+    smallest, largest = 1000 * levels[0], 1000 * levels[-1]
+
+    def word(value: float) -> str:
+        if math.isinf(value):
+            return f"more than {largest:g}"
+        return f"less than {smallest:g}" if value == 0 else f"{1000 * value:.3g}"
+
+    if interval.low == interval.high:
+        return f"{word(interval.estimate)} ms"
+    return f"{word(interval.estimate)} ms ({word(interval.low)} to {word(interval.high)})"
+
+
+def _in_ms(interval: Interval) -> Interval:
+    return Interval(*(1000 * value for value in interval))

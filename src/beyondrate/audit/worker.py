@@ -1,0 +1,48 @@
+"""A worker process, ``python -m beyondrate.audit.worker FOLDER``: jobs in and answers out as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from functools import partial
+from pathlib import Path
+from typing import Any, TextIO
+
+from beyondrate.audit.folder import RunFolder
+from beyondrate.audit.jobs import run_job
+from beyondrate.audit.plan import Job
+from beyondrate.errors import InputError
+
+
+def main(folder: str) -> None:
+    """Serve jobs until the standard input ends."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that files are cleaned up
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with answers
+    run = RunFolder(Path(folder))
+    for line in sys.stdin:
+        job = Job(**json.loads(line))
+        try:
+            run_job(run, job, partial(_tell, answers, job.key))
+            _say(answers, job=job.key)
+        except InputError as error:
+            problem = {"problem": error.problem, "remedy": error.remedy, "file": str(error.file or "")}
+            _say(answers, job=job.key, error={"kind": "input", **problem})
+        except Exception:
+            _say(answers, job=job.key, error={"kind": "crash", "text": traceback.format_exc()})
+
+
+def _tell(answers: TextIO, key: str, share: float, what: str) -> None:
+    _say(answers, job=key, share=share, what=what)
+
+
+def _say(answers: TextIO, **message: Any) -> None:  # noqa: ANN401
+    answers.write(json.dumps(message) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,346 @@
+"""The commands: parsing and printing only."""
+
+from __future__ import annotations
+
+import glob
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+from rich.table import Table
+
+from beyondrate.errors import InputError, MissingExtraError
+from beyondrate.events import SpikeTrains
+from beyondrate.perturb import PERTURBATIONS
+from beyondrate.progress import Progress
+
+if TYPE_CHECKING:
+    from beyondrate.audit.plan import Normalise
+
+app = typer.Typer(
+    help="Audit event data and models for how much of their accuracy is spike timing and how much is rate.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+data_app = typer.Typer(help="Event data: named sets, files and what is in them.", no_args_is_help=True)
+variant_app = typer.Typer(help="Variants of event data with spike counts controlled.", no_args_is_help=True)
+perturb_app = typer.Typer(help="Perturb spike trains, exactly and seeded.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(variant_app, name="variant")
+app.add_typer(perturb_app, name="perturb")
+
+out_console = Console()
+err_console = Console(stderr=True)
+STOPPED = 130  # exit status after Ctrl-C
+PLAIN_SECONDS = 10  # between two lines of progress where the output is no terminal
+
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
+In = Annotated[Path, typer.Argument(metavar="IN", help="Event file, .h5 or .npz.")]
+Level = Annotated[float, typer.Option(help="A fraction from 0 to 1; seconds for the jitters.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Event file to write, .h5 or .npz.")]
+
+
+def main() -> None:
+    """Run the command line; exit status 0 is done, 2 bad input or usage, 130 stopped by the user."""
+    try:
+        app()
+    except (InputError, MissingExtraError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}; choose another place")
+    except KeyboardInterrupt:
+        sys.exit(STOPPED)
+
+
+def _fail(message: str) -> None:
+    err_console.print(
+        f"beyondrate: {message}", style="bold red", highlight=False, markup=False, soft_wrap=True
+    )
+    sys.exit(2)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    """Show how far long work is and the time left: a bar in a terminal, else a line now and then.
+
+    Ctrl-C inside ends the program, saying that what is finished is kept.
+    """
+    try:
+        if err_console.is_terminal:
+            with _bar() as show:
+                yield show
+        else:
+            yield _PlainProgress()
+    except KeyboardInterrupt:
+        err_console.print("\nStopped. What is finished is kept; --resume goes on.")
+        raise typer.Exit(STOPPED) from None
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    columns = [
+        BarColumn(bar_width=28),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    ]
+    with RichProgress(*columns, console=err_console, transient=True) as bars:
+        task = bars.add_task("", total=None)
+        seen_total = 0
+
+        def show(done: int, total: int, what: str) -> None:
+            nonlocal seen_total
+            if total != seen_total:  # another piece of work has begun
+                bars.reset(task)
+                seen_total = total
+            bars.update(task, completed=done, total=total, description=what[:60])
+
+        yield show
+
+
+class _PlainProgress:
+    def __init__(self) -> None:
+        self.started = self.last = time.monotonic()
+        self.total = 0
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        now = time.monotonic()
+        if total != self.total:
+            self.started, self.last, self.total = now, now, total
+        if done < total and now - self.last < PLAIN_SECONDS:
+            return
+        self.last = now
+        left = (now - self.started) * (total - done) / max(done, 1)
+        err_console.print(
+            f"{100 * done // max(total, 1):3d} %  {left:.0f} s left  {what}", highlight=False, markup=False
+        )
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+@app.command()
+def audit(
+    data: Annotated[
+        str, typer.Argument(help="A data set's name (beyondrate data list), or an .h5 or .npz file.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results.csv, results.json, report.html (runs/DATA).")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="quick (minutes), standard (5 seeds) or full (10 seeds).")
+    ] = "quick",
+    models: Annotated[str, typer.Option(help="What to train.")] = "probe,rate,lif,lif-delay",
+    variants: Annotated[str, typer.Option(help="Which variants of the data.")] = "whole,part,norm",
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each net (the preset's).", min=1)] = None,
+    dt: Annotated[float, typer.Option(help="Time step of the networks in seconds.")] = 0.01,
+    normalise: Annotated[str, typer.Option(help="norm's thresholds from: train or pooled.")] = "train",
+    epochs: Annotated[
+        int | None, typer.Option(help="Most epochs of a training (the model's).", min=1)
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes side by side (one a processor).", min=0)
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what OUT already holds.")] = False,
+    seed: Seed = 0,
+) -> None:
+    """Say how much of the recognisability of DATA is rate and how much timing, which kind, how precise."""
+    import beyondrate as br
+
+    out = out or Path("runs") / Path(data).stem
+    with _progress() as progress:
+        result = br.audit(
+            data,
+            models=_names(models),
+            preset=preset,
+            variants=_names(variants),
+            seeds=seeds,
+            dt_s=dt,
+            normalise=cast("Normalise", normalise),  # the plan refuses other words
+            seed=seed,
+            epochs=epochs,
+            out=out,
+            resume=resume,
+            workers=workers,
+            command="beyondrate " + " ".join(sys.argv[1:]),
+            progress=progress,
+        )
+    br.write_report(result.report, out / "report.html")
+    _print_verdict(result.verdict.as_json())
+    out_console.print(f"\nReport: {out / 'report.html'}", highlight=False)
+
+
+def _print_verdict(verdict: dict[str, object]) -> None:
+    out_console.print(str(verdict["headline"]), style="bold", highlight=False, markup=False)
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    findings: list[dict[str, object]] = verdict["findings"]  # type: ignore[assignment]
+    for finding in findings:
+        mark = "●" if finding["claimed"] else "○"
+        table.add_row(f"{mark} {finding['title']}", str(finding["sentence"]))
+    out_console.print()
+    out_console.print(table, highlight=False, markup=False)
+    warnings: list[str] = verdict["warnings"]  # type: ignore[assignment]
+    for warning in warnings:
+        out_console.print(f"Warning: {warning}", style="yellow", highlight=False, markup=False)
+    out_console.print("● supported by the data at p < 0.001   ○ not shown", style="dim")
+
+
+@app.command()
+def encode(
+    files: Annotated[str, typer.Argument(help='Audio files, as a quoted pattern: "speech/*.wav".')],
+    labels: Annotated[str, typer.Option(help='What file names say: "{label}_{speaker}_{take}".')],
+    out: Annotated[Path, typer.Option(help="Event file to write, .h5 or .npz.")],
+    group: Annotated[str, typer.Option(help="The field of the names that groups the samples.")] = "speaker",
+    channels: Annotated[int, typer.Option(help="Cochlea channels.", min=2)] = 700,
+    membrane: Annotated[str, typer.Option(help="causal, or heidelberg (reversed in time).")] = "causal",
+    workers: Annotated[int | None, typer.Option(help="Files side by side (one a processor).", min=1)] = None,
+    seed: Seed = 0,
+) -> None:
+    """Turn sound into spikes: a cochlea with hair cells and bushy cells, causal and seeded."""
+    from beyondrate import storage
+    from beyondrate.audio.corpus import encode_files
+    from beyondrate.audio.encoder import Encoder
+
+    paths = sorted(Path(name) for name in glob.glob(files, recursive=True))  # noqa: PTH207 (patterns with folders)
+    if not paths:
+        raise InputError("no file matches", remedy="check the pattern, and quote it", file=files)
+    storage.check_writable(out)
+    encoder = Encoder(n_channels=channels, membrane=membrane, seed=seed)
+    with _progress() as progress:
+        trains = encode_files(
+            paths, labels, encoder=encoder, group_field=group, workers=workers, progress=progress
+        )
+    storage.save(trains, out)
+    out_console.print(f"{out}: {trains!r}", highlight=False)
+    for name, reason in trains.meta.get("failed", {}).items():
+        err_console.print(f"left out {name}: {reason}", style="yellow", highlight=False, markup=False)
+
+
+@variant_app.command("part")
+def variant_part(source: In, target: Out, seed: Seed = 0) -> None:
+    """Keep the units and samples that spike often enough, and as many samples of every class."""
+    from beyondrate import storage, variants
+
+    storage.check_writable(target)
+    _save_variant(variants.part(storage.load(source), seed=seed), target)
+
+
+@variant_app.command("norm")
+def variant_norm(source: In, target: Out, seed: Seed = 0) -> None:
+    """Remove every trace of spike count: each unit spikes equally often in every sample."""
+    from beyondrate import storage, variants
+
+    storage.check_writable(target)
+    whole = storage.load(source)
+    _save_variant(variants.norm(whole, seed=seed), target)
+
+
+def _save_variant(trains: SpikeTrains, target: Path) -> None:
+    from beyondrate import storage
+
+    storage.save(trains, target)
+    out_console.print(f"{target}: {trains!r}", highlight=False)
+    table = Table("class", "before", "after")
+    for line in trains.meta["variant"]["per_class"]:
+        table.add_row(str(line["class"]), str(line["before"]), str(line["after"]))
+    out_console.print(table)
+
+
+def _perturb_command(name: str, summary: str, level_unit: str | None) -> None:
+    """Make ``beyondrate perturb NAME IN OUT`` for one entry of the registry."""
+
+    def with_level(
+        source: In,
+        target: Out,
+        level: Level,
+        seed: Seed = 0,
+    ) -> None:
+        _perturb(name, source, target, level, seed)
+
+    def without_level(source: In, target: Out) -> None:
+        _perturb(name, source, target, None, 0)
+
+    perturb_app.command(name, help=summary)(without_level if level_unit is None else with_level)
+
+
+def _perturb(name: str, source: Path, target: Path, level: float | None, seed: int) -> None:
+    from beyondrate import perturb, storage
+
+    storage.check_writable(target)
+    trains = perturb.apply(storage.load(source), name, level, seed)
+    storage.save(trains, target)
+    out_console.print(f"{target}: {trains!r}", highlight=False)
+
+
+for _entry in PERTURBATIONS.values():
+    _perturb_command(_entry.name, _entry.summary, _entry.level_unit)
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """List the data sets that can be asked for by name."""
+    from beyondrate import datasets
+
+    table = Table("name", "what it is")
+    for entry in datasets.DATA_SETS.values():
+        table.add_row(entry.name, entry.summary)
+    out_console.print(table)
+
+
+@data_app.command("get")
+def data_get(name: Annotated[str, typer.Argument(help="A data set's name.")]) -> None:
+    """Make or fetch a data set into the cache, and say what it is."""
+    from beyondrate import datasets
+
+    with _progress() as progress:
+        trains = datasets.load(name, progress)
+    out_console.print(repr(trains), highlight=False)
+
+
+@data_app.command("info")
+def data_info(path: Annotated[Path, typer.Argument(help="Event file, .h5 or .npz.")]) -> None:
+    """Say what is in an event file, and what in it would mislead an analysis of timing."""
+    from beyondrate import storage
+    from beyondrate.datasets.info import describe
+
+    out_console.print(str(describe(storage.load(path))), highlight=False, markup=False)
+
+
+@data_app.command("import")
+def data_import(source: In, target: Out) -> None:
+    """Read an event file of another layout (SHD's HDF5, npz) and write it as OUT's suffix says."""
+    from beyondrate import storage
+
+    storage.check_writable(target)
+    trains = storage.load(source)
+    storage.save(trains, target)
+    out_console.print(f"{target}: {trains!r}", highlight=False)
+
+
+@data_app.command("export")
+def data_export(
+    source: In,
+    target: Out,
+    format: Annotated[str, typer.Option(help="h5 (ours), shd (SHD's layout) or npz.")] = "shd",
+) -> None:
+    """Write an event file in a layout that other tools read."""
+    from beyondrate import storage
+
+    storage.check_writable(target)
+    storage.save(storage.load(source), target, format=format)
+    out_console.print(f"{target}: written as {format}", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,303 @@
+"""What is in event data, and what in it would mislead an analysis of timing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int32, Int64, UInt64
+
+from beyondrate.datasets.split import class_name, named_test_samples
+from beyondrate.events import SpikeTrains
+from beyondrate.storage import on_float16_grid
+
+_BLOCK_SPIKES = 1 << 22  # looked at at a time
+_COARSE_US = 1000  # a grid from here on limits what can be said about timing
+_LEAK = 0.1  # share of the variance of the spike count that the class explains
+_FEW_SAMPLES = 10
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean, standard deviation, least and most of something."""
+
+    mean: float
+    sd: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """Facts about event data; ``str`` of it is the text that people read.
+
+    Args:
+        n_samples, n_spikes, n_units, duration_us: as in the spike trains.
+        silent_units: units that never spike.
+        last_spike_us: time of the very last spike.
+        spikes_per_sample: over the samples.
+        empty_samples: samples without a spike.
+        samples_per_class: number of samples by the name of the class.
+        spikes_per_class: mean number of spikes a sample by the name of the class.
+        count_ratio: largest of these means over the smallest (inf if a class has no spikes).
+        count_leak: share of the variance of a sample's spike count that its class explains (epsilon
+            squared, Kelley 1935: eta squared less what chance explains): how far counts alone tell classes.
+        samples_per_group: number of samples by the name of the group.
+        grid_us: the step that all times are multiples of, from the first on; 1 is the finest.
+        float16: whether all times are float16 seconds.
+        float16_step_us: the distance of neighbouring float16 times at the last spike.
+        repeated_spikes: spikes that repeat another one of the same unit at the same microsecond.
+        repeated_samples: samples whose spikes are those of an earlier sample.
+        first_us_share, last_us_share: share of all spikes that lie at time 0, at the very end of a sample.
+        n_test: samples that meta["split"] names as test samples.
+        shared_groups: groups that have both test and training samples.
+        repeated_test_samples: test samples whose spikes are those of a training sample.
+        derived: what the file did not tell, so that it was derived from the spikes.
+    """
+
+    n_samples: int
+    n_spikes: int
+    n_units: int
+    duration_us: int
+    silent_units: int
+    last_spike_us: int
+    spikes_per_sample: Spread
+    empty_samples: int
+    samples_per_class: dict[str, int]
+    spikes_per_class: dict[str, float]
+    count_ratio: float
+    count_leak: float
+    samples_per_group: dict[str, int]
+    grid_us: int
+    float16: bool
+    float16_step_us: float
+    repeated_spikes: int
+    repeated_samples: int
+    first_us_share: float
+    last_us_share: float
+    n_test: int
+    shared_groups: int
+    repeated_test_samples: int
+    derived: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What would mislead an analysis of timing, one sentence each."""
+        return tuple(_warnings(self))
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def describe(trains: SpikeTrains) -> Description:
+    """Look at event data as a careful person would before an analysis of timing.
+
+    Example:
+        >>> samples = [([1000 * k, 1000 * k + 10_000], [0, 1]) for k in range(1, 31)]
+        >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 15, n_units=3, duration_us=50_000)
+        >>> facts = describe(trains)
+        >>> facts.silent_units, facts.grid_us, facts.count_leak
+        (1, 1000, 0.0)
+        >>> facts.warnings[0]
+        'All times are multiples of 1 ms: nothing can be said about timing finer than that.'
+    """
+    totals = trains.spikes_per_sample
+    classes, class_of = np.unique(trains.labels, return_inverse=True)
+    class_sizes = np.bincount(class_of, minlength=len(classes))
+    class_means = np.bincount(class_of, weights=totals, minlength=len(classes)) / np.maximum(class_sizes, 1)
+    names = [class_name(trains, int(label)) for label in classes]
+    blocks = list(_blocks(trains))
+    heard = np.zeros(trains.n_units, dtype=bool)
+    for block in blocks:
+        heard[block.units] = True
+    prints = np.concatenate([_fingerprints(block) for block in blocks] or [np.zeros(0, np.uint64)])
+    is_test = named_test_samples(trains)
+    last_us = int(trains.times_us.max(initial=0))
+    n_spikes = max(trains.n_spikes, 1)
+    spiking = totals > 0
+    return Description(
+        n_samples=len(trains),
+        n_spikes=trains.n_spikes,
+        n_units=trains.n_units,
+        duration_us=trains.duration_us,
+        silent_units=int(np.count_nonzero(~heard)),
+        last_spike_us=last_us,
+        spikes_per_sample=_spread(totals),
+        empty_samples=int(np.count_nonzero(~spiking)),
+        samples_per_class=dict(zip(names, class_sizes.tolist(), strict=True)),
+        spikes_per_class=dict(zip(names, class_means.tolist(), strict=True)),
+        count_ratio=_ratio(class_means),
+        count_leak=_explained(totals, class_of),
+        samples_per_group=_group_sizes(trains),
+        grid_us=grid_us(trains.times_us),
+        float16=on_float16_grid(trains.times_us),
+        float16_step_us=round(float(np.spacing(np.float16(last_us / 1e6))) * 1e6, 1),
+        repeated_spikes=sum(_repeated_spikes(block) for block in blocks),
+        repeated_samples=int(np.count_nonzero(spiking)) - len(np.unique(prints[spiking])),
+        first_us_share=float(np.count_nonzero(trains.times_us == 0)) / n_spikes,
+        last_us_share=float(np.count_nonzero(trains.times_us == trains.duration_us)) / n_spikes,
+        n_test=int(is_test.sum()),
+        shared_groups=_shared_groups(trains, is_test),
+        repeated_test_samples=int(np.isin(prints[is_test & spiking], prints[~is_test & spiking]).sum()),
+        derived=tuple(trains.meta.get("derived", ())),
+    )
+
+
+def grid_us(times_us: Int32[np.ndarray, " spikes"]) -> int:
+    """Return the greatest step that all times are multiples of, from the first on; 1 if they are few.
+
+    >>> grid_us(np.arange(5, 1000, 10, dtype=np.int32))
+    10
+    """
+    if len(times_us) < 20:  # too few to rule out chance
+        return 1
+    step = 0
+    first = times_us.min()
+    for start in range(0, len(times_us), _BLOCK_SPIKES):
+        step = int(np.gcd(step, np.gcd.reduce(times_us[start : start + _BLOCK_SPIKES] - first)))
+        if step == 1:
+            break
+    return max(step, 1)
+
+
+def _blocks(trains: SpikeTrains) -> Iterator[SpikeTrains]:
+    """Yield the samples a few at a time, so that what is worked out from them stays small."""
+    start = 0
+    while start < len(trains):
+        limit = trains.offsets[start] + _BLOCK_SPIKES
+        stop = max(start + 1, int(np.searchsorted(trains.offsets, limit, side="right")) - 1)
+        yield trains[start:stop]
+        start = stop
+
+
+def _spread(values: Int64[np.ndarray, " samples"]) -> Spread:
+    if not len(values):
+        return Spread(0.0, 0.0, 0.0, 0.0)
+    return Spread(float(values.mean()), float(values.std()), float(values.min()), float(values.max()))
+
+
+def _ratio(means: np.ndarray) -> float:
+    if not len(means) or means.max() == 0:
+        return 1.0
+    return float(means.max() / means.min()) if means.min() > 0 else float("inf")
+
+
+def _explained(values: Int64[np.ndarray, " samples"], class_of: Int64[np.ndarray, " samples"]) -> float:
+    """Return epsilon squared: what of the variance the class explains, less what chance explains."""
+    n_samples, n_classes = len(values), len(np.unique(class_of))
+    if n_samples <= n_classes or values.min() == values.max():
+        return 0.0
+    means = np.bincount(class_of, weights=values) / np.bincount(class_of)
+    within = np.sum((values - means[class_of]) ** 2) / (n_samples - n_classes)
+    return max(0.0, float(1 - within / np.var(values, ddof=1)))
+
+
+def _group_sizes(trains: SpikeTrains) -> dict[str, int]:
+    if trains.groups is None:
+        return {}
+    groups, sizes = np.unique(trains.groups, return_counts=True)
+    names = trains.meta.get("group_names", ())
+    told = [str(names[group]) if 0 <= group < len(names) else str(group) for group in groups]
+    return dict(zip(told, sizes.tolist(), strict=True))
+
+
+def _shared_groups(trains: SpikeTrains, is_test: np.ndarray) -> int:
+    if trains.groups is None:
+        return 0
+    return len(np.intersect1d(trains.groups[is_test], trains.groups[~is_test]))
+
+
+def _repeated_spikes(block: SpikeTrains) -> int:
+    """Count the spikes that repeat another one of the same sample, unit and microsecond."""
+    sample = block.sample_index
+    same = (block.times_us[1:] == block.times_us[:-1]) & (sample[1:] == sample[:-1])
+    moment = np.concatenate([[0], np.cumsum(~same)])
+    shared = np.zeros(len(moment), dtype=bool)  # spikes that are not alone in their moment
+    shared[1:] |= same
+    shared[:-1] |= same
+    spike = moment[shared[: block.n_spikes]] * block.n_units + block.units[shared[: block.n_spikes]]
+    spike.sort()
+    return int(np.count_nonzero(spike[1:] == spike[:-1]))
+
+
+def _fingerprints(block: SpikeTrains) -> UInt64[np.ndarray, " samples"]:
+    """Return a number for each sample that is the same for the same spikes, in any order of equal times."""
+    mixed = block.times_us.astype(np.uint64) * np.uint64(block.n_units) + block.units.astype(np.uint64)
+    for shift, factor in (
+        (30, 0xBF58476D1CE4E5B9),
+        (27, 0x94D049BB133111EB),
+    ):  # splitmix64, Steele et al. 2014
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    mixed ^= mixed >> np.uint64(31)
+    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])  # wraps around, as it may
+    return sums[block.offsets[1:]] - sums[block.offsets[:-1]]
+
+
+def _warnings(facts: Description) -> Iterator[str]:
+    step_us = facts.float16_step_us if facts.float16 else facts.grid_us
+    if facts.float16:
+        yield (
+            f"All times are float16 seconds, in steps of up to {_ms(step_us)} "
+            f"(at {facts.last_spike_us / 1e6:.2g} s): nothing can be said about timing finer than that."
+        )
+    elif step_us >= _COARSE_US:
+        yield f"All times are multiples of {_ms(step_us)}: nothing can be said about timing finer than that."
+    if facts.count_leak >= _LEAK:
+        least, most = min(facts.spikes_per_class.values()), max(facts.spikes_per_class.values())
+        yield (
+            f"Spike counts leak the class: it explains {facts.count_leak:.0%} of the variance of the number "
+            f"of spikes (class means {least:,.0f} to {most:,.0f}), so accuracy on these data as they are is "
+            "partly rate."
+        )
+    few = [name for name, size in facts.samples_per_class.items() if size < _FEW_SAMPLES]
+    if few:
+        n_classes = len(facts.samples_per_class)
+        yield f"{len(few)} of {n_classes} classes have fewer than {_FEW_SAMPLES} samples."
+    if facts.empty_samples:
+        yield f"{facts.empty_samples:,} of {facts.n_samples:,} samples have no spikes."
+    if facts.repeated_spikes > facts.n_spikes / 1000:
+        yield f"{facts.repeated_spikes:,} spikes repeat another one of the same unit at the same microsecond."
+    if facts.repeated_samples:
+        yield f"{facts.repeated_samples:,} samples are copies of an earlier one."
+    if facts.repeated_test_samples:
+        n_copies, n_test = facts.repeated_test_samples, facts.n_test
+        yield f"{n_copies:,} of {n_test:,} test samples are copies of training samples."
+    if facts.shared_groups:
+        n_groups = len(facts.samples_per_group)
+        yield f"{facts.shared_groups} of {n_groups} groups are in both the test and the training part."
+    for share, where in (
+        (facts.first_us_share, "at time 0"),
+        (facts.last_us_share, "at the end of a sample"),
+    ):
+        if share > max(0.001, 5 * step_us / facts.duration_us):
+            yield f"{share:.1%} of all spikes lie exactly {where}: times may have been clipped there."
+
+
+def _lines(facts: Description) -> Iterator[str]:
+    spikes = facts.spikes_per_sample
+    yield f"{facts.n_samples:,} samples of {_ms(facts.duration_us)}, {facts.n_spikes:,} spikes"
+    yield f"units: {facts.n_units:,} ({facts.silent_units:,} never spike)"
+    spread = f"{spikes.mean:,.1f} ± {spikes.sd:,.1f} ({spikes.least:,.0f} to {spikes.most:,.0f})"
+    yield f"spikes a sample: {spread}"
+    yield f"last spike: {_ms(facts.last_spike_us)}"
+    yield f"time grid: {'float16 seconds' if facts.float16 else _ms(facts.grid_us)}"
+    yield f"classes: {len(facts.samples_per_class)}"
+    for name, size in facts.samples_per_class.items():
+        yield f"  {name}: {size:,} samples, {facts.spikes_per_class[name]:,.1f} spikes on average"
+    yield (
+        f"counts: class means max/min {facts.count_ratio:.2f}; "
+        f"the class explains {facts.count_leak:.0%} of their variance"
+    )
+    if facts.samples_per_group:
+        sizes = facts.samples_per_group.values()
+        yield f"groups: {len(sizes)}, of {min(sizes):,} to {max(sizes):,} samples"
+    if facts.n_test:
+        yield f"split: {facts.n_test:,} test samples, {facts.n_samples - facts.n_test:,} others"
+    if facts.derived:
+        yield f"not in the file, derived from the spikes: {', '.join(facts.derived)}"
+    yield from (f"warning: {warning}" for warning in facts.warnings)
+
+
+def _ms(us: float) -> str:
+    return f"{us / 1000:g} ms" if us >= 1000 else f"{us:g} µs"

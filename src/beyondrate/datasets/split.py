@@ -1,0 +1,217 @@
+"""How samples are divided into those that train, those that choose, and those that are looked at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int64
+
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains
+
+_Part: TypeAlias = Bool[np.ndarray, " samples"]
+_TRIES = 200  # random orders of the groups that are looked at
+_ENOUGH = 20  # orders with every class in every part; the one nearest to the shares is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices of the samples of each part, ascending, and a sentence that says how they were chosen."""
+
+    train: Int64[np.ndarray, " train"]
+    validation: Int64[np.ndarray, " validation"]
+    test: Int64[np.ndarray, " test"]
+    protocol: str
+
+
+def make_split(
+    trains: SpikeTrains,
+    *,
+    seed: int | np.random.Generator,
+    test_share: float = 0.2,
+    validation_share: float = 0.15,
+) -> Split:
+    """Divide the samples: by the data's own test part, else by whole groups, else stratified by class.
+
+    Where meta["split"] names test samples ("test" or 1, the others "train" or 0), these are the test part,
+    and the validation share is that of the others. Else, where there are three groups or more (speakers,
+    subjects), no group is in two parts and every class is in each. Else each class is divided at random.
+    Validation follows the same rule. Every choice belongs to it, and none to the test part.
+
+    Args:
+        trains: samples with labels.
+        seed: of every choice.
+        test_share: share of the samples to test on; whole groups reach it about.
+        validation_share: share of the samples to validate on.
+
+    Raises:
+        InputError: if there are fewer than two classes, or a class has fewer than two samples, or the parts
+            that result cannot train, validate and test.
+
+    Example:
+        >>> samples = [([100], [0])] * 12
+        >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 6, groups=[0, 0, 1, 1, 2, 2] * 2,
+        ...                                   n_units=1, duration_us=1000)
+        >>> split = make_split(trains, seed=0, test_share=0.3, validation_share=0.3)
+        >>> set(trains.groups[split.test]) & set(trains.groups[split.train])
+        set()
+        >>> split.protocol.split(". ")[0]
+        'Test: 4 samples of 1 of 3 groups, held out whole'
+    """
+    _check_shares(test_share, validation_share)
+    _check_classes(trains)
+    rng = np.random.default_rng(seed)
+    test = named_test_samples(trains)
+    if test.any():
+        (validation,), why_not_groups = _divided(trains, ~test, (validation_share,), rng)
+        how_test = f"the {test.sum()} samples that the data name{_groups_on_both_sides(trains, test)}"
+    else:
+        (test, validation), why_not_groups = _divided(trains, ~test, (test_share, validation_share), rng)
+        how_test = _how(trains, test, why_not_groups)
+    training = ~test & ~validation
+    _check_parts(trains, training, validation)
+    how_validation = _how(trains, validation, why_not_groups)
+    return Split(
+        train=np.flatnonzero(training),
+        validation=np.flatnonzero(validation),
+        test=np.flatnonzero(test),
+        protocol=f"Test: {how_test}. Validation: {how_validation}. Training: the other {training.sum()}.",
+    )
+
+
+def named_test_samples(trains: SpikeTrains) -> _Part:
+    """Return which samples meta["split"] names as test samples."""
+    is_test = {"test": True, "train": False, 1: True, 0: False}
+    entries = list(trains.meta.get("split", [0] * len(trains)))
+    unknown = [entry for entry in entries if entry not in is_test]
+    if unknown:
+        raise InputError(
+            f"meta's split holds {unknown[0]!r}", remedy='give "train" or "test" (or 0 and 1) for each sample'
+        )
+    return np.array([is_test[entry] for entry in entries], dtype=bool)
+
+
+def _divided(
+    trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
+) -> tuple[list[_Part], str | None]:
+    """Take one part a share, and tell why they are not whole groups where they are not."""
+    n_groups = 0 if trains.groups is None else len(np.unique(trains.groups[among]))
+    parts = _whole_groups(trains, among, shares, rng) if n_groups > len(shares) else None
+    if parts is not None:
+        return parts, None
+    if n_groups == 0:
+        why_not = "the data have no groups"
+    elif n_groups <= len(shares):
+        why_not = f"{n_groups} group{'s' * (n_groups > 1)} cannot be held out whole"
+    else:
+        why_not = "no division by whole groups was found that has every class in each part"
+    return _stratified(trains, among, shares, rng), why_not
+
+
+def _whole_groups(
+    trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
+) -> list[_Part] | None:
+    """Take whole groups in random orders until each share is about reached, every class in every part."""
+    groups, group_of = np.unique(np.asarray(trains.groups), return_inverse=True)
+    classes, class_of = np.unique(trains.labels, return_inverse=True)
+    table = np.zeros((len(groups), len(classes)), np.int64)
+    np.add.at(table, (group_of[among], class_of[among]), 1)
+    candidates = np.flatnonzero(table.any(axis=1))
+    table = table[:, table.any(axis=0)]
+    divisions = []
+    for _ in range(_TRIES):
+        pieces = _cut(rng.permutation(candidates), table.sum(axis=1), shares)
+        if all(table[piece].any(axis=0).all() for piece in pieces):
+            reached = [table[piece].sum() / table.sum() for piece in pieces[:-1]]
+            divisions.append((float(np.abs(np.subtract(reached, shares)).sum()), pieces[:-1]))
+        if len(divisions) == _ENOUGH:
+            break
+    if not divisions:
+        return None
+    _, nearest = min(divisions, key=lambda division: division[0])
+    return [among & np.isin(group_of, piece) for piece in nearest]
+
+
+def _cut(order: np.ndarray, sizes: np.ndarray, shares: Sequence[float]) -> list[np.ndarray]:
+    """Cut a row of groups where each share is reached as nearly as possible; the last piece is the rest."""
+    pieces = []
+    total = sizes[order].sum()
+    for later, share in zip(range(len(shares), 0, -1), shares, strict=True):
+        reached = np.cumsum(sizes[order[: len(order) - later]]) / total  # leaves a group to each later piece
+        n = int(np.argmin(np.abs(reached - share))) + 1
+        pieces.append(order[:n])
+        order = order[n:]
+    return [*pieces, order]
+
+
+def _stratified(
+    trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
+) -> list[_Part]:
+    """Draw from each class in proportion: one sample at least, and one at least is left."""
+    parts = [np.zeros(len(trains), dtype=bool) for _ in shares]
+    for label in np.unique(trains.labels[among]):
+        members = rng.permutation(np.flatnonzero(among & (trains.labels == label)))
+        wanted = [max(1, round(share * len(members))) for share in shares]
+        for part, n in zip(parts, wanted, strict=True):
+            taken = min(n, len(members) - 1)
+            part[members[:taken]] = True
+            members = members[taken:]
+    return parts
+
+
+def _how(trains: SpikeTrains, part: _Part, why_not_groups: str | None) -> str:
+    if why_not_groups is not None:
+        return f"{part.sum()} samples drawn at random, each class in proportion ({why_not_groups})"
+    groups = np.asarray(trains.groups)
+    n_groups, n_all = len(np.unique(groups[part])), len(np.unique(groups))
+    return f"{part.sum()} samples of {n_groups} of {n_all} groups, held out whole"
+
+
+def _groups_on_both_sides(trains: SpikeTrains, test: _Part) -> str:
+    if trains.groups is None:
+        return ""
+    in_test = np.unique(trains.groups[test])
+    shared = np.intersect1d(in_test, trains.groups[~test])
+    return f" ({len(shared)} of their {len(in_test)} groups also have samples outside the test part)"
+
+
+def _check_shares(test_share: float, validation_share: float) -> None:
+    if not (test_share > 0 and validation_share > 0 and test_share + validation_share < 1):
+        raise InputError(
+            f"the test share is {test_share} and the validation share {validation_share}",
+            remedy="give shares above 0 that leave some samples to train",
+        )
+
+
+def _check_classes(trains: SpikeTrains) -> None:
+    labels, sizes = np.unique(trains.labels, return_counts=True)
+    if len(labels) < 2:
+        raise InputError(
+            f"there are {len(trains)} samples of {len(labels)} class{'es' * (len(labels) != 1)}",
+            remedy="give samples of two classes or more",
+        )
+    if sizes.min() < 2:
+        raise InputError(
+            f"class {class_name(trains, labels[np.argmin(sizes)])} has one sample",
+            remedy="give each class two or more",
+        )
+
+
+def _check_parts(trains: SpikeTrains, training: _Part, validation: _Part) -> None:
+    if not validation.any():
+        raise InputError("no sample is left to validate on", remedy="give a class three samples or more")
+    untrained = np.setdiff1d(trains.labels, trains.labels[training])
+    if len(untrained):
+        raise InputError(
+            f"class {class_name(trains, untrained[0])} has no sample to train on",
+            remedy="give it more samples outside the test part, or remove it",
+        )
+
+
+def class_name(trains: SpikeTrains, label: int) -> str:
+    """Return the name of a class, or its number where it has none."""
+    names = trains.meta.get("label_names", ())
+    return str(names[label]) if label < len(names) else str(label)

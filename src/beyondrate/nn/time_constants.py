@@ -1,0 +1,30 @@
+"""Time constants as parameters, and the check of what must be positive."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from beyondrate.errors import InputError
+
+
+def log_time_constant(tau_s: float, shape: tuple[int, ...], learn: bool) -> nn.Parameter:
+    """Return log τ as a parameter, so that τ stays positive."""
+    return nn.Parameter(torch.full(shape, tau_s).log(), requires_grad=learn)
+
+
+def decay_of(log_tau: Float[Tensor, "*unit"], dt_s: float) -> Float[Tensor, "*unit"]:
+    """Return exp(-dt/τ), the share of the membrane that remains after a step."""
+    return torch.exp(-dt_s * torch.exp(-log_tau))
+
+
+def check_positive(**values: float) -> None:
+    """Refuse a value that is not positive.
+
+    Raises:
+        InputError: naming the value.
+    """
+    for name, value in values.items():
+        if not value > 0:
+            raise InputError(f"{name} is {value}", remedy=f"give a positive {name}")

@@ -1,0 +1,102 @@
+"""Axonal delays: each unit's spikes arrive later by its own, fractional number of steps.
+
+    y[t] = (1 - φ) x[t - k] + φ x[t - k - 1],   d = k + φ >= 0
+
+Modes differ in the forward value and in the gradient of the delay:
+"linear" interpolates as above, and its gradient is exact;
+"floor" (SLAYER) delays by k whole steps and takes the gradient of "linear" at φ = 0;
+"central" rounds d and takes the central difference (y[t-1] - y[t+1]) / 2.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from beyondrate.errors import InputError
+from beyondrate.ops.backend import Backend, choose_backend
+from beyondrate.ops.delay import custom, reference
+
+__all__ = ["DELAY_MODES", "DelayMode", "delay", "delay_step", "initial_history"]
+
+DelayMode = Literal["linear", "floor", "central"]
+DELAY_MODES: tuple[str, ...] = get_args(DelayMode)
+
+History = Float[Tensor, "batch past unit"]
+
+
+def initial_history(like: Float[Tensor, "batch ... unit"], delays: Float[Tensor, " unit"]) -> History:
+    """Return a silent past that is long enough for these delays, for inputs such as ``like``."""
+    return like.new_zeros(like.shape[0], _steps_to_keep(delays), like.shape[-1])
+
+
+def _steps_to_keep(delays: Float[Tensor, " unit"]) -> int:
+    return int(delays.detach().max()) + 2 if delays.numel() else 0
+
+
+def delay(
+    x: Float[Tensor, "batch time unit"],
+    delays: Float[Tensor, " unit"],
+    history: History | None = None,
+    *,
+    mode: DelayMode = "linear",
+    backend: Backend | None = None,
+) -> tuple[Float[Tensor, "batch time unit"], History]:
+    """Delay a sequence and return it with the history that the next piece of the sequence needs.
+
+    Args:
+        x: the sequence.
+        delays: delay of each unit in steps, 0 or more; gets a gradient, and so does ``x``.
+        history: the inputs before ``x``, from ``initial_history`` or from the piece before; None: silence.
+        mode: "linear", "floor" or "central", as this module's head explains.
+        backend: "reference", "cpu", or None for the fastest that takes ``x``.
+
+    Raises:
+        InputError: if the mode is unknown or a delay is negative.
+
+    Example:
+        >>> y, _ = delay(torch.tensor([[[1.0], [0.0], [0.0], [0.0]]]), torch.tensor([1.25]))
+        >>> y.flatten().tolist()
+        [0.0, 0.75, 0.25, 0.0]
+    """
+    _check(delays, mode)
+    n_past = 0
+    if history is not None:
+        n_past = history.shape[1]
+        x = torch.cat([history, x], dim=1)
+    next_history = _last_steps(x, max(n_past, _steps_to_keep(delays)))
+    if choose_backend("delay", x, backend) == "reference":
+        return reference.delay(x, delays, mode, n_past), next_history
+    return custom.delay(x.contiguous(), delays, mode, n_past), next_history
+
+
+def delay_step(
+    x: Float[Tensor, "batch unit"],
+    delays: Float[Tensor, " unit"],
+    history: History,
+    *,
+    mode: DelayMode = "linear",
+) -> tuple[Float[Tensor, "batch unit"], History]:
+    """Advance by one time step: the mathematics of ``delay`` for a caller that holds the history."""
+    _check(delays, mode)
+    past_and_now = torch.cat([history, x[:, None]], dim=1)
+    return reference.delay(past_and_now, delays, mode, history.shape[1])[:, 0], past_and_now[:, 1:]
+
+
+def _last_steps(x: Float[Tensor, "batch time unit"], n_steps: int) -> History:
+    """Return the last steps of ``x``, after silence if it is too short."""
+    missing = n_steps - x.shape[1]
+    if missing > 0:
+        return torch.nn.functional.pad(x, (0, 0, missing, 0))
+    return x[:, x.shape[1] - n_steps :]
+
+
+def _check(delays: Float[Tensor, " unit"], mode: str) -> None:
+    if mode not in DELAY_MODES:
+        raise InputError(f"delay mode is {mode!r}", remedy=f"give one of {', '.join(DELAY_MODES)}")
+    shortest = float(delays.detach().min()) if delays.numel() else 0.0
+    if not shortest >= 0:
+        raise InputError(f"a delay is {shortest:g} steps", remedy="give delays of 0 or more")

@@ -1,0 +1,71 @@
+"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beyondrate.ops.delay.reference import whole_steps
+from beyondrate.ops.threads import in_pieces
+
+
+@torch.library.custom_op("beyondrate::delay", mutates_args=())
+def delay(x: Tensor, delays: Tensor, mode: str, n_past: int) -> Tensor:
+    """Return (batch, time, unit): ``x`` without its first ``n_past`` steps, each unit delayed."""
+    from beyondrate.ops.delay import cpu
+
+    y = x.new_empty(x.shape[0], x.shape[1] - n_past, x.shape[2])
+    arguments = *_numpy(x), *_split(delays, mode, x.shape[1]), n_past, *_numpy(y)
+    in_pieces(partial(cpu.delay_forward, *arguments), len(x), x[0:1].numel())
+    return y
+
+
+@torch.library.custom_op("beyondrate::delay_backward", mutates_args=())
+def _delay_backward(
+    grad_y: Tensor, x: Tensor, delays: Tensor, mode: str, n_past: int
+) -> tuple[Tensor, Tensor]:
+    from beyondrate.ops.delay import cpu
+
+    grad_x, grad_delay = torch.empty_like(x), x.new_zeros(x.shape[0], x.shape[2])
+    split = _split(delays, mode, x.shape[1])
+    arguments = *_numpy(grad_y, x), *split, mode == "central", n_past, *_numpy(grad_x, grad_delay)
+    in_pieces(partial(cpu.delay_backward, *arguments), len(x), x[0:1].numel())
+    return grad_x, torch.from_numpy(grad_delay.numpy().sum(axis=0))
+
+
+def _split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return whole steps (cut where they silence all), what is left of a step, and the most whole steps."""
+    k = whole_steps(delays, mode).clamp(max=n_steps + 1)
+    fraction = delays.detach() - k if mode == "linear" else torch.zeros_like(delays)
+    return k.numpy().astype(np.uint64), fraction.numpy(), int(k.max()) if len(k) else 0
+
+
+def _numpy(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
+@delay.register_fake
+def _(x: Tensor, delays: Tensor, mode: str, n_past: int) -> Tensor:
+    return x.new_empty(x.shape[0], x.shape[1] - n_past, x.shape[2])
+
+
+@_delay_backward.register_fake
+def _(grad_y: Tensor, x: Tensor, delays: Tensor, mode: str, n_past: int) -> tuple[Tensor, Tensor]:
+    return torch.empty_like(x), torch.empty_like(delays)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ANN401
+    x, delays, *ctx.options = inputs
+    ctx.save_for_backward(x, delays)
+
+
+def _gradient(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    grad_x, grad_delays = _delay_backward(grad_y, *ctx.saved_tensors, *ctx.options)
+    return grad_x, grad_delays, None, None
+
+
+delay.register_autograd(_gradient, setup_context=_save)

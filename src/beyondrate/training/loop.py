@@ -1,0 +1,285 @@
+"""The one training loop: validation after each epoch, early stopping, the best epoch kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+import torch
+from jaxtyping import Float32, Int64
+from torch import Tensor, nn
+
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains
+from beyondrate.nn import Loss
+from beyondrate.progress import Progress, silent
+from beyondrate.training.inputs import BinnedInput, takes_spike_rows
+
+EVALUATION_BATCH = 256
+
+
+class CrossEntropy:
+    """Cross-entropy of class scores (batch, class), or of outputs (batch, time, class) averaged over time."""
+
+    def __call__(self, output: Tensor, labels: Tensor) -> Tensor:
+        """Return the mean cross-entropy over the batch."""
+        return nn.functional.cross_entropy(self.scores(output), labels)
+
+    def scores(self, output: Tensor) -> Tensor:
+        """Return one score a class."""
+        return output if output.dim() == 2 else output.mean(1)
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast to train.
+
+    Args:
+        epochs: most passes over the training samples.
+        batch_size: samples an update.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: Adam's L2 penalty.
+        patience: stop after this many epochs without a better validation accuracy (or, at equal accuracy,
+            a lower validation loss).
+        clip: largest norm of the gradient.
+        warm_up: share of the updates during which the learning rate rises.
+    """
+
+    epochs: int = 30
+    batch_size: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 0.0
+    patience: int = 8
+    clip: float = 1.0
+    warm_up: float = 0.2
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "patience", "clip"):
+            if getattr(self, name) <= 0:
+                raise InputError(f"{name} is {getattr(self, name)}", remedy=f"give a positive {name}")
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What happened in a training: one entry an epoch, and the epoch whose weights were kept."""
+
+    best_epoch: int
+    validation_accuracy: float
+    validation_loss: float
+    seconds: float
+    train_loss: list[float] = field(default_factory=list)
+    validation_losses: list[float] = field(default_factory=list)
+    validation_accuracies: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs run."""
+        return len(self.train_loss)
+
+
+def fit(
+    model: nn.Module,
+    train: SpikeTrains,
+    validation: SpikeTrains,
+    *,
+    dt_s: float,
+    loss: Loss | None = None,
+    settings: TrainingSettings | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> FitResult:
+    """Train a network on spike trains and leave in it the weights of its best validation epoch.
+
+    Args:
+        model: any module from a (batch, time, unit) tensor to an output that ``loss`` understands. One that
+            has ``takes_spike_rows = True`` is given SpikeRows instead, and no dense raster is ever made.
+            A method ``constrain()`` of any of its modules is called after every update.
+        train: samples to learn from.
+        validation: samples that choose the epoch; keep the test samples out of both.
+        dt_s: time step in seconds.
+        loss: what to minimise; default cross-entropy of (batch, class) scores.
+        settings: epochs, learning rate and the like.
+        seed: of the order of the samples, and of the model's dropout.
+        progress: told after each epoch.
+
+    Returns:
+        The course of the training.
+
+    Raises:
+        InputError: if a part is empty, units or labels disagree, or the loss is not finite.
+    """
+    loss = loss or CrossEntropy()
+    settings = settings or TrainingSettings()
+    _check_parts(train, validation)
+    device = _device_of(model)
+    inputs = BinnedInput(train, dt_s, as_rows=takes_spike_rows(model), device=device)
+    labels = torch.from_numpy(np.array(train.labels)).to(device)
+    rng = np.random.default_rng(seed)
+    optimiser = torch.optim.Adam(
+        _parameter_groups(model, settings), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _one_cycle(updates, settings.warm_up))
+
+    started = time.perf_counter()
+    train_losses, validation_losses, accuracies = [], [], []
+    best: tuple[float, float] | None = None
+    best_epoch, best_weights = 0, copy.deepcopy(model.state_dict())
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)  # inside the fork: the caller's generator is left as it was
+        for epoch in range(settings.epochs):
+            train_losses.append(_train_epoch(model, inputs, labels, loss, settings, optimiser, schedule, rng))
+            accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
+            accuracies.append(accuracy)
+            validation_losses.append(validation_loss)
+            if best is None or (accuracy, -validation_loss) > best:
+                best = (accuracy, -validation_loss)
+                best_epoch, best_weights = epoch, copy.deepcopy(model.state_dict())
+            stop = epoch - best_epoch >= settings.patience
+            progress(settings.epochs if stop else epoch + 1, settings.epochs, f"validation {accuracy:.3f}")
+            if stop:
+                break
+    model.load_state_dict(best_weights)
+    return FitResult(
+        best_epoch=best_epoch,
+        validation_accuracy=accuracies[best_epoch],
+        validation_loss=validation_losses[best_epoch],
+        seconds=time.perf_counter() - started,
+        train_loss=train_losses,
+        validation_losses=validation_losses,
+        validation_accuracies=accuracies,
+    )
+
+
+def predict(
+    model: nn.Module | Callable[..., Tensor],
+    trains: SpikeTrains,
+    *,
+    dt_s: float,
+    loss: Loss | None = None,
+    batch_size: int = EVALUATION_BATCH,
+) -> Float32[np.ndarray, "samples classes"]:
+    """Return the class scores of every sample; a module is put into evaluation mode meanwhile.
+
+    Args:
+        model: a module, or any callable from a (batch, time, unit) float32 tensor to an output that
+            ``loss`` can score.
+        trains: the samples.
+        dt_s: time step in seconds.
+        loss: how the output is read as scores; default: it already is (batch, class).
+        batch_size: samples at a time.
+    """
+    loss = loss or CrossEntropy()
+    inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
+    was_training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    pieces = []
+    with torch.no_grad():
+        for start in range(0, len(trains), batch_size):
+            samples = np.arange(start, min(start + batch_size, len(trains)))
+            scores = torch.as_tensor(loss.scores(model(inputs.batch(samples))))
+            pieces.append(scores.detach().float().cpu().numpy())
+    if isinstance(model, nn.Module):
+        model.train(was_training)
+    return np.concatenate(pieces)
+
+
+def evaluate(
+    model: nn.Module, trains: SpikeTrains, *, dt_s: float, loss: Loss | None = None
+) -> tuple[float, float]:
+    """Return the accuracy and the mean loss over all samples, each sample weighing the same."""
+    loss = loss or CrossEntropy()
+    inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
+    model.eval()
+    n_right, total = 0, 0.0
+    with torch.no_grad():
+        for start in range(0, len(trains), EVALUATION_BATCH):
+            samples = np.arange(start, min(start + EVALUATION_BATCH, len(trains)))
+            target = torch.from_numpy(trains.labels[samples]).to(inputs.device)
+            output = model(inputs.batch(samples))
+            n_right += int((loss.scores(output).argmax(1) == target).sum())
+            total += loss(output, target).item() * len(samples)
+    model.train()
+    return n_right / len(trains), total / len(trains)
+
+
+def _train_epoch(
+    model: nn.Module,
+    inputs: BinnedInput,
+    labels: Int64[Tensor, " samples"],
+    loss: Loss,
+    settings: TrainingSettings,
+    optimiser: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LambdaLR,
+    rng: np.random.Generator,
+) -> float:
+    model.train()
+    constraints: list[Callable[[], None]] = [
+        cast("Callable[[], None]", module.constrain)
+        for module in model.modules()
+        if hasattr(module, "constrain")
+    ]
+    order = rng.permutation(len(labels))
+    total = 0.0
+    for start in range(0, len(order), settings.batch_size):
+        samples = order[start : start + settings.batch_size]
+        value = loss(model(inputs.batch(samples)), labels[torch.from_numpy(samples)])
+        if not bool(torch.isfinite(value)):
+            raise InputError(
+                f"the training loss became {value.item()}", remedy="lower learning_rate or the input's rate"
+            )
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        optimiser.step()
+        schedule.step()
+        for constrain in constraints:
+            constrain()
+        total += value.item() * len(samples)
+    return total / len(order)
+
+
+def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, object]]:
+    """Give each parameter its learning rate: a module may scale some through ``learning_rate_scale()``."""
+    scales: dict[str, float] = getattr(model, "learning_rate_scale", dict)()
+    by_scale: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            by_scale.setdefault(scales.get(name, 1.0), []).append(parameter)
+    return [{"params": p, "lr": scale * settings.learning_rate} for scale, p in by_scale.items()]
+
+
+def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
+    """Return the factor of the learning rate: a linear rise, then half a cosine to a thousandth."""
+    rise = max(1, round(warm_up * updates))
+
+    def factor(update: int) -> float:
+        if update < rise:
+            return (update + 1) / rise
+        phase = min(1.0, (update - rise) / max(1, updates - rise))
+        return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * phase))
+
+    return factor
+
+
+def _device_of(model: object) -> torch.device:
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    return parameter.device if parameter is not None else torch.device("cpu")
+
+
+def _check_parts(train: SpikeTrains, validation: SpikeTrains) -> None:
+    for name, part in (("training", train), ("validation", validation)):
+        if len(part) == 0:
+            raise InputError(f"the {name} part is empty", remedy="give more samples or another split")
+    if train.n_units != validation.n_units or train.duration_us != validation.duration_us:
+        raise InputError(
+            f"training has {train.n_units} units and {train.duration_us} µs, "
+            f"validation {validation.n_units} and {validation.duration_us}",
+            remedy="make both from one SpikeTrains",
+        )

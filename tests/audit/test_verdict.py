@@ -1,0 +1,136 @@
+"""The verdict's words follow from the outcomes, checked on answers that are made up."""
+
+import math
+
+import numpy as np
+import pytest
+
+from beyondrate.audit.metrics import Interval
+from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
+from beyondrate.audit.verdict import Verdict, judge, judge_models
+
+N_TEST = 400
+LABELS = np.arange(N_TEST) % 4
+JITTERS = (0.005, 0.01, 0.02, 0.04, 0.08)
+
+
+def answers(arm: Arm, seed: int, accuracies: dict[tuple[str, float], float]) -> Answers:
+    rng = np.random.default_rng([seed, len(arm.control)])
+    predictions = {}
+    for test, accuracy in accuracies.items():
+        right = rng.random(N_TEST) < accuracy
+        predictions[test] = np.where(right, LABELS, (LABELS + rng.integers(1, 4, N_TEST)) % 4)
+    return Answers(arm, seed, accuracies[CLEAN], predictions)
+
+
+def model_tests(clean: float, **halves: float) -> dict[tuple[str, float], float]:
+    """Accuracies that fall to half of what is above chance at the given jitters, and on reversal."""
+    tests = {CLEAN: clean, ("reverse", 0.0): halves.pop("reverse", clean), ("replace", 1.0): 0.25}
+    for name, half in halves.items():
+        for level in JITTERS:
+            kept = 1 / (1 + (level / half) ** 4)
+            tests[name.replace("_", "-"), level] = 0.25 + (clean - 0.25) * kept
+    return tests
+
+
+def verdict_of(*arms: tuple[Arm, dict[tuple[str, float], float]], kinds: tuple[dict, ...] = ()) -> Verdict:
+    labels = {arm.variant: LABELS for arm, _ in arms}
+    return judge(Outcomes([answers(arm, s, t) for arm, t in arms for s in range(5)], labels), kinds)
+
+
+def timed(variant: str = "norm", clean: float = 0.8, **halves: float) -> tuple[Arm, dict]:
+    return Arm(variant, "lif"), model_tests(clean, **{"jitter": 0.02, "jitter_unit": 0.02, **halves})
+
+
+def test_the_precision_is_the_jitter_that_takes_half():
+    finding = verdict_of(timed(jitter=0.02))["precision"]
+    assert finding.unit == "ms"
+    assert 15 < finding.interval.low < 20 < finding.interval.high < 27
+
+
+@pytest.mark.parametrize(
+    ("halves", "words"),
+    [
+        ({"jitter": 0.01, "jitter_unit": 10.0, "jitter_sample": 10.0}, "intervals within units"),
+        ({"jitter": 0.01, "jitter_unit": 0.01, "jitter_sample": 10.0}, "relations between units"),
+        ({"jitter": 0.02, "jitter_unit": 0.02, "jitter_sample": 0.02}, "locked to the sample's start"),
+        ({"jitter": 10.0, "jitter_unit": 10.0, "jitter_sample": 10.0}, "does not rely on precise times"),
+    ],
+)
+def test_what_the_model_uses_is_read_off_the_ladder_of_jitters(halves: dict[str, float], words: str):
+    assert words in verdict_of(timed(**halves))["reliance"].sentence
+
+
+def test_a_ladder_that_was_not_climbed_far_enough_claims_no_relations():
+    arm, tests = timed(jitter=0.05, jitter_unit=0.05)
+    tests["jitter-sample", 0.01] = 0.8  # samples were moved by 10 ms at most, and it stood that
+    sentence = verdict_of((arm, tests))["reliance"].sentence
+    assert "relations between units" not in sentence
+    assert "whole samples by more than 10 ms" in sentence
+
+
+def test_reversal_is_claimed_only_where_it_costs():
+    assert verdict_of(timed(reverse=0.4))["order"].claimed
+    assert not verdict_of(timed(reverse=0.8))["order"].claimed
+
+
+def test_delays_and_their_learning_are_judged_apart():
+    verdict = verdict_of(
+        (Arm("norm", "lif", "tau-tuned"), model_tests(0.5)),
+        (Arm("norm", "lif-delay", "frozen"), model_tests(0.7)),
+        (Arm("norm", "lif-delay", "learned"), model_tests(0.7)),
+    )
+    assert verdict["delays"].claimed and "help" in verdict["delays"].sentence
+    assert not verdict["delay-learning"].claimed
+
+
+def test_a_model_at_chance_has_no_precision_and_no_timing_is_claimed():
+    verdict = verdict_of(timed(clean=0.25), (Arm("norm", "rate"), {CLEAN: 0.25}))
+    assert not verdict["timing"].claimed
+    assert "precision" not in verdict and "order" not in verdict
+
+
+def test_the_gain_on_whole_is_against_the_best_reader_of_counts():
+    verdict = verdict_of(
+        timed("whole", 0.7),
+        (Arm("whole", "rate"), {CLEAN: 0.4}),
+        (Arm("whole", "lif", "scrambled"), {CLEAN: 0.6}),
+    )
+    assert verdict["whole-gain"].claimed
+    assert verdict["whole-gain"].interval.estimate == pytest.approx(0.1, abs=0.04)
+    assert "scrambled" in verdict["whole-gain"].sentence
+
+
+def test_counts_that_leak_into_norm_are_warned_of():
+    verdict = verdict_of(timed(), (Arm("norm", "rate"), {CLEAN: 0.5}))
+    assert any("do not use this norm" in warning for warning in verdict.warnings)
+
+
+def test_a_kind_that_follows_from_onset_is_not_named_as_its_own():
+    kind = {"variant": "norm", "low": 0.5, "high": 0.7, "validation_accuracy": 0.6, "claimed": True}
+    verdict = verdict_of(
+        timed(),
+        kinds=(
+            {**kind, "kind": "onset", "accuracy": 0.6, "own": True},
+            {**kind, "kind": "order", "accuracy": 0.65, "own": False},
+        ),
+    )
+    assert "onset" in verdict["kinds"].sentence.split(".")[0]
+    assert "order tells follows from onset" in verdict["kinds"].sentence
+
+
+def test_a_model_that_was_given_is_judged_by_what_it_keeps_without_times():
+    outcomes = Outcomes(
+        [answers(Arm("whole", "mine"), s, model_tests(0.8, jitter=0.02, jitter_unit=0.02)) for s in range(2)],
+        {"whole": LABELS},
+    )
+    verdict = judge_models(outcomes)
+    assert verdict["clean"].claimed and verdict["without-times"].claimed
+    assert "it depends on when spikes come" in verdict.headline
+
+
+def test_json_holds_no_infinity():
+    found = verdict_of(timed(jitter=10.0, jitter_unit=10.0)).as_json()
+    numbers = [x for f in found["findings"] for x in (f["estimate"], f["low"], f["high"]) if x is not None]
+    assert numbers and all(math.isfinite(x) for x in numbers)
+    assert isinstance(verdict_of(timed())["precision"].interval, Interval)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import logging
+import threading
+
+import pytest
+import torch
+
+from beyondrate.errors import InputError
+from beyondrate.ops import backend, threads
+
+
+def test_the_fastest_that_fits_is_chosen():
+    assert backend.choose_backend("lif", torch.zeros(1), None) == "cpu"
+    assert backend.choose_backend("lif", torch.zeros(1, dtype=torch.float64), None) == "cpu"
+    assert backend.choose_backend("lif", torch.zeros(1, dtype=torch.bfloat16), None) == "reference"
+    assert backend.choose_backend("lif", torch.zeros(1, device="meta"), None) == "reference"
+    assert backend.choose_backend("lif", torch.zeros(1), "reference") == "reference"
+
+
+def test_there_is_no_silent_fallback():
+    with pytest.raises(InputError, match=r"cannot run lif on torch\.float16"):
+        backend.choose_backend("lif", torch.zeros(1, dtype=torch.float16), "cpu")
+    with pytest.raises(InputError, match="backend is 'cuda'"):
+        backend.choose_backend("lif", torch.zeros(1), "cuda")
+
+
+def test_each_choice_is_logged_once(caplog, monkeypatch):
+    monkeypatch.setattr(backend, "_told", set())
+    with caplog.at_level(logging.INFO, logger="beyondrate"):
+        for _ in range(3):
+            backend.choose_backend("lif", torch.zeros(1), None)
+            backend.choose_backend("lif", torch.zeros(1), "reference")
+    assert [record.getMessage().split(" (")[0] for record in caplog.records] == [
+        "lif runs on backend cpu",
+        "lif runs on backend reference",
+    ]
+
+
+@pytest.mark.parametrize("n_items", [0, 1, 2, 7, 1000])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_pieces_cover_the_work_once(with_threads, n_items, n_threads):
+    pieces = []
+    with with_threads(n_threads):
+        threads.in_pieces(lambda start, stop: pieces.append((start, stop)), n_items, 1 << 20)
+    covered = [item for start, stop in sorted(pieces) for item in range(start, stop)]
+    assert covered == list(range(n_items))
+    assert len(pieces) == max(1, min(n_threads, n_items))
+
+
+def test_small_work_stays_on_the_calling_thread(with_threads):
+    called = []
+    with with_threads(4):
+        threads.in_pieces(lambda *_: called.append(threading.current_thread()), 100, 1)
+    assert called == [threading.current_thread()]
+
+
+def test_an_error_in_a_piece_reaches_the_caller(with_threads):
+    def fail_on_the_last(start, stop):
+        if stop == 100:
+            raise ValueError("broken")
+
+    with with_threads(2), pytest.raises(ValueError, match="broken"):
+        threads.in_pieces(fail_on_the_last, 100, 1 << 20)

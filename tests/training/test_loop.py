@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from beyondrate import InputError, SpikeTrains
+from beyondrate.nn import CountMLP, MeanMembrane, SpikingNet
+from beyondrate.training import TrainingSettings, fit, predict
+from beyondrate.training.inputs import BinnedInput
+from beyondrate.training.loop import _one_cycle, evaluate
+
+DT_S = 0.005
+
+
+def early_or_late(n_samples: int, seed: int) -> SpikeTrains:
+    """Ten units, two spikes each; the class is whether the even units come before the odd ones."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 2, n_samples)
+    samples = []
+    for label in labels:
+        units = np.repeat(np.arange(10), 2)
+        centre = np.where((units % 2) == label, 30_000, 70_000)
+        samples.append((np.clip(centre + rng.integers(-8_000, 8_000, 20), 0, 100_000), units))
+    return SpikeTrains.from_samples(samples, labels=labels, n_units=10, duration_us=100_000)
+
+
+class DensePerceptron(nn.Module):
+    """A user's own module: it knows nothing of sparse rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: type | None = None
+        self.linear = nn.Linear(200, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.seen = type(x)
+        return self.linear(x.flatten(1))
+
+
+def spiking_net(seed: int = 0) -> SpikingNet:
+    return SpikingNet(10, 2, dt_s=DT_S, hidden=(24,), generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_spiking_net_learns_what_only_time_tells_and_a_count_network_cannot():
+    train, validation, test = early_or_late(256, 0), early_or_late(64, 1), early_or_late(200, 2)
+    settings = TrainingSettings(epochs=15, batch_size=32, learning_rate=1e-2)
+    net = spiking_net()
+    fit(net, train, validation, dt_s=DT_S, loss=MeanMembrane(), settings=settings)
+    assert (predict(net, test, dt_s=DT_S).argmax(1) == test.labels).mean() >= 0.95
+
+    counter = CountMLP(10, 2, generator=torch.Generator().manual_seed(0))
+    fit(counter, train, validation, dt_s=DT_S, settings=settings)
+    assert (predict(counter, test, dt_s=DT_S).argmax(1) == test.labels).mean() <= 0.65
+
+
+def test_a_module_that_knows_nothing_of_rows_is_given_a_dense_tensor_and_learns():
+    train, validation = early_or_late(256, 0), early_or_late(64, 1)
+    model = DensePerceptron()
+    course = fit(model, train, validation, dt_s=DT_S, settings=TrainingSettings(epochs=10))
+    assert model.seen is torch.Tensor
+    assert course.validation_accuracy >= 0.95
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+    train, validation = early_or_late(96, 0), early_or_late(32, 1)
+
+    def weights(seed: int) -> torch.Tensor:
+        net = spiking_net()
+        fit(net, train, validation, dt_s=DT_S, settings=TrainingSettings(epochs=2), seed=seed)
+        return torch.cat([p.detach().flatten() for p in net.parameters()])
+
+    assert torch.equal(weights(3), weights(3))
+    assert not torch.equal(weights(3), weights(4))
+
+
+def test_training_leaves_the_global_random_state_alone():
+    before = torch.get_rng_state()
+    fit(
+        spiking_net(),
+        early_or_late(32, 0),
+        early_or_late(16, 1),
+        dt_s=DT_S,
+        settings=TrainingSettings(epochs=1),
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_weights_of_the_best_epoch_are_kept_and_training_stops_without_progress():
+    train, validation = early_or_late(64, 0), early_or_late(64, 1)
+    shuffled = SpikeTrains(
+        validation.times_us,
+        validation.units,
+        validation.offsets,
+        np.random.default_rng(0).permutation(validation.labels),
+        10,
+        100_000,
+    )
+    net = spiking_net()
+    settings = TrainingSettings(epochs=60, patience=3, learning_rate=2e-2)
+    course = fit(net, train, shuffled, dt_s=DT_S, settings=settings)
+    assert course.epochs == course.best_epoch + 1 + settings.patience < settings.epochs
+    assert course.validation_accuracy == max(course.validation_accuracies)
+    accuracy, loss = evaluate(net, shuffled, dt_s=DT_S)
+    assert accuracy == course.validation_accuracy
+    assert loss == pytest.approx(course.validation_loss, abs=1e-6)
+
+
+def test_progress_ends_at_its_total_also_when_training_stops_early():
+    told: list[tuple[int, int]] = []
+    train = early_or_late(32, 0)
+    settings = TrainingSettings(epochs=40, patience=1)
+    fit(
+        spiking_net(),
+        train,
+        train,
+        dt_s=DT_S,
+        settings=settings,
+        progress=lambda d, t, _: told.append((d, t)),
+    )
+    assert told[-1] == (40, 40)
+    assert [d for d, _ in told] == sorted({d for d, _ in told})
+
+
+def test_predictions_do_not_depend_on_the_batch_they_are_made_in():
+    trains = early_or_late(50, 0)
+    net = spiking_net()
+    whole = predict(net, trains, dt_s=DT_S, batch_size=50)
+    assert whole.std() > 0
+    np.testing.assert_allclose(whole, predict(net, trains, dt_s=DT_S, batch_size=7), atol=1e-5)
+    np.testing.assert_allclose(whole[30:], predict(net, trains[30:], dt_s=DT_S), atol=1e-5)
+
+
+def test_rows_and_dense_tensor_of_a_batch_are_the_same_spikes():
+    trains = early_or_late(20, 0)
+    samples = np.array([3, 19, 0, 3])
+    device = torch.device("cpu")
+    rows = BinnedInput(trains, DT_S, as_rows=True, device=device).batch(samples)
+    dense = BinnedInput(trains, DT_S, as_rows=False, device=device).batch(samples)
+    expected = trains.dense(DT_S)[samples]
+    assert expected.sum() == 80
+    np.testing.assert_array_equal(rows.dense().numpy(), expected)
+    np.testing.assert_array_equal(dense.numpy(), expected)
+
+
+def test_the_learning_rate_rises_then_falls_to_a_thousandth():
+    factor = _one_cycle(100, 0.2)
+    values = [factor(i) for i in range(101)]
+    assert max(values) == pytest.approx(1.0) and np.argmax(values) in (19, 20)
+    assert values[0] == pytest.approx(1 / 20)
+    assert values[100] == pytest.approx(1e-3)
+    assert all(np.diff(values[20:]) <= 0)
+
+
+def test_what_cannot_be_trained_is_refused():
+    trains = early_or_late(16, 0)
+    with pytest.raises(InputError, match="validation part is empty"):
+        fit(spiking_net(), trains, trains[:0], dt_s=DT_S)
+    with pytest.raises(InputError, match="epochs is 0"):
+        TrainingSettings(epochs=0)
+
+    class Diverged(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.tensor(float("nan")))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.sum(1)[:, :2] * self.weight
+
+    with pytest.raises(InputError, match="loss became nan"):
+        fit(Diverged(), trains, trains, dt_s=DT_S)
