@@ -10,10 +10,11 @@ from torch import Tensor
 
 from beyondrate import perturb
 from beyondrate.audit.figure_data import data_facts, figure_data
+from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.plan import jitter_limits_s, make_plan
 from beyondrate.audit.result import AuditResult, row_dicts
-from beyondrate.audit.verdict import judge_models
+from beyondrate.audit.verdict import CLAIM_LEVEL, judge_models
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.progress import Progress
@@ -71,7 +72,8 @@ def audit_model(
             "seeds": list(plan.seeds),
             "dt_s": dt_s,
             "models": list(models),
-            "confidence": 0.95,
+            "confidence": CONFIDENCE,
+            "claim_level": CLAIM_LEVEL,
             "notes": ["Seeds are independent draws of each perturbation."],
         },
         "rows": row_dicts(outcomes.rows()),

@@ -17,10 +17,12 @@ from torch import Tensor
 from beyondrate import datasets
 from beyondrate.audit import collect
 from beyondrate.audit.folder import RunFolder
+from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.own_model import audit_model
 from beyondrate.audit.plan import MODELS, VARIANTS, Normalise, Plan, jitter_limits_s, make_plan
 from beyondrate.audit.prepare import prepare
 from beyondrate.audit.result import AuditResult
+from beyondrate.audit.verdict import CLAIM_LEVEL
 from beyondrate.audit.workers import Workers, default_workers
 from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
@@ -208,6 +210,7 @@ def _protocol(plan: Plan, split: Split) -> dict[str, Any]:
         "dt_s": plan.dt_s,
         "variant_split": plan.normalise,
         "models": list(plan.models),
-        "confidence": 0.95,
+        "confidence": CONFIDENCE,
+        "claim_level": CLAIM_LEVEL,
         "notes": [],
     }
