@@ -111,6 +111,18 @@ def test_the_seed_decides_the_weights_the_delays_and_the_dropout():
         assert not torch.equal(one[name], other[name])
 
 
+def test_nets_of_one_seed_differ_in_their_delays_only():
+    plain, frozen, learned = (
+        SpikingNet(12, 4, dt_s=0.01, delays=delays, generator=seeded(3)).state_dict()
+        for delays in (None, "frozen", "learned")
+    )
+    for name, value in plain.items():
+        assert torch.equal(value, frozen[name])
+    for name, value in frozen.items():
+        assert torch.equal(value, learned[name])
+    assert len(frozen) == len(plain) + 2
+
+
 def test_the_parameters_are_counted():
     plain = SpikingNet(700, 20, dt_s=0.01)
     weights = 700 * 128 + 128 + 128 * 128 + 128 + 128 * 20 + 20

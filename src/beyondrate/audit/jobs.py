@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ Scorer = Callable[[SpikeTrains], Float[np.ndarray, "samples classes"]]
 TRAINING_SHARE = 0.7  # of a job's time, for its progress
 
 
+@runtime_checkable
 class Tell(Protocol):
     """Called with the share of a job that is done, and a word on it."""
 

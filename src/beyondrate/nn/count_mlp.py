@@ -58,7 +58,7 @@ class CountMLP(nn.Module):
         sizes = [n_units, *hidden, n_classes]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
-            linear = nn.Linear(n_in, n_out)
+            linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
             nn.init.kaiming_uniform_(linear.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(linear.bias)
             layers += [linear, nn.ReLU(), UnitDropout(dropout, generator=generator)]

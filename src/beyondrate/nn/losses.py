@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
@@ -22,6 +22,7 @@ Labels = Int64[Tensor, " batch"]
 Scores = Float[Tensor, "batch class"]
 
 
+@runtime_checkable
 class Loss(Protocol):
     """A scalar to make small, and the scores that the answer is read from."""
 

@@ -47,11 +47,16 @@ class SpikingLayer(nn.Module):
         self, x: SpikeRows | Float[Tensor, "batch time unit"], state: LayerState | None = None
     ) -> tuple[Float[Tensor, "batch time hidden"], LayerState]:
         """Return what arrives at the next layer, and the state after the sequence."""
-        signal, lif_state = self.lif(self.linear(x), state.lif if state else None)
-        signal, past = self.dropout(signal), None
-        if self.delay is not None:
-            signal, past = self.delay(signal, state.delay if state else None)
+        spikes, lif_state = self.lif(self.linear(x), state.lif if state else None)
+        signal, past = self.transmit(spikes, state.delay if state else None)
         return signal, LayerState(lif_state, past)
+
+    def transmit(
+        self, spikes: Float[Tensor, "batch time hidden"], past: Tensor | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], Tensor | None]:
+        """Return what of the layer's spikes arrives at the next layer, and what is still under way."""
+        signal = self.dropout(spikes)
+        return (signal, None) if self.delay is None else self.delay(signal, past)
 
     def step(
         self, x: Float[Tensor, "batch unit"], state: LayerState | None = None
@@ -159,6 +164,11 @@ class SpikingNet(nn.Module):
                 slope=slope,
             )
 
+        delay_seed = int(torch.randint(2**62, (), generator=generator))
+        delay_generator = torch.Generator().manual_seed(
+            delay_seed
+        )  # the same weights with delays and without
+
         def delay(n: int) -> AxonalDelay | None:
             if delays is None:
                 return None
@@ -169,7 +179,7 @@ class SpikingNet(nn.Module):
                 max_delay_s=max_delay_s,
                 learned=delays == "learned",
                 mode=delay_mode,
-                generator=generator,
+                generator=delay_generator,
             )
 
         sizes = [n_units, *hidden]
@@ -236,5 +246,5 @@ class SpikingNet(nn.Module):
         spikes = []
         for layer in self.hidden_layers:
             spikes.append(layer.lif(layer.linear(signal))[0])
-            signal, _ = layer(signal)
+            signal, _ = layer.transmit(spikes[-1])
         return spikes

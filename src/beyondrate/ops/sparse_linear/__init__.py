@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ from beyondrate.ops.sparse_linear import custom, reference
 __all__ = ["SpikeRows", "sparse_linear", "spike_linear"]
 
 
+@runtime_checkable
 class BinnedRows(Protocol):
     """What ``SpikeRows.from_binned`` needs: numpy arrays of compressed rows and their sizes."""
 
