@@ -51,7 +51,7 @@ def only_order(n, seed):
 
 
 def only_lag(n, seed):
-    return tasks.polychrony.generate(n, seed=seed)
+    return tasks.polychrony.generate(n, seed=seed, max_gap_ms=10)  # all lags within order's horizon
 
 
 def only_onset(n, seed, n_units=20, n_alone=2):
@@ -80,7 +80,7 @@ def nothing(n, seed):
 
 def probed(generate, seed=0):
     parts = [generate(n, 3 * seed + i) for i, n in enumerate(SIZES)]
-    assert len(np.unique(parts[2].times_us)) > 1000
+    assert len(np.unique(parts[2].times_us)) >= 1000
     return parts[2], probe_kinds(*parts)
 
 
@@ -212,7 +212,7 @@ def test_many_units_are_pooled_with_their_neighbours():
     group = np.arange(100) * 48 // 100
     pooled = np.stack([trains.counts()[:, group == g].sum(axis=1) for g in range(48)], axis=1)
     assert np.array_equal(onset.sum(axis=2), pooled)
-    assert np.array_equal(kind_features(trains, "ISI", 2).counts[0][:, :, 0], pooled)
+    assert np.array_equal(kind_features(trains, "ISI", 2).counts[-1][:, :, 0], pooled)
     assert kind_features(trains, "lag", 5).values.shape == (3, 48 * 47 // 2, 12)
 
 

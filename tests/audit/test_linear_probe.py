@@ -26,7 +26,7 @@ def random_trains(seed, n=120, n_units=7, n_classes=3, rate=20):
 
 
 def early_or_late(seed, n=200, n_units=10):
-    """Every unit fires twice; in class 1 half of the units fire in the first third of each tenth, else not."""
+    """Every unit fires twice, in the first or the second half of any tenth, as its parity and class say."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
     tenth = rng.integers(0, 10, (n, n_units, 2)) * 100
@@ -142,7 +142,7 @@ def test_what_cannot_be_fitted_is_refused():
         fit_probe(trains, trains, 0)
     with pytest.raises(InputError, match="0 validation samples"):
         fit_probe(trains, trains[:0], 2)
-    with pytest.raises(InputError, match="7 units .* have 8"):
+    with pytest.raises(InputError, match=r"7 units .* have 8"):
         fit_probe(trains, other, 2)
-    with pytest.raises(InputError, match="7 units .* have 8"):
+    with pytest.raises(InputError, match=r"7 units .* have 8"):
         fit_probe(trains, trains, 2).scores(other)

@@ -41,6 +41,7 @@ COINCIDENCE_MS = 5  # beyond it two spikes have a lag
 _SHORTEST_INTERVAL_US = 500
 _N_LAGS = 12
 _FEWEST = 0.1  # expected spikes, pairs or intervals below which a feature's variance is not evened out
+_MORE_EXCHANGES = 3  # of the training samples, for what order owes to chance
 _BLOCK = 128  # samples whose full correlograms are held at a time
 
 SETTINGS: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -58,8 +59,8 @@ class KindFeatures(NamedTuple):
 
     Args:
         values: one feature for each item (a unit, or a pair of units) and class of time.
-        counts: functions of the samples' counts; the first is how many spikes, or pairs of spikes, there are
-            to be classed, with which the features' variance grows.
+        counts: functions of the samples' counts; the first is what the values are expected to be in
+            proportion to, and their variance with them.
         symmetric: for "order", the symmetric part of the correlogram whose antisymmetric part are the
             values; else 0.
     """
@@ -140,13 +141,14 @@ def probe_kinds(
     without_intervals = [exchange_spikes(part, rng) for part in parts]
     without_relations = [exchange_trains(part, rng) for part in parts]
     profiles = {"onset": parts, "ISI": without_intervals}
+    chance = [without_relations[0], *(exchange_trains(parts[0], rng) for _ in range(_MORE_EXCHANGES))]
     results = []
     for kind in kinds:
         profile = profiles.get(kind, without_relations)
         name, settings = SETTINGS[kind]
-        readings = [_read(parts, profile[0], kind, setting) for setting in settings]
+        readings = [_read(parts, chance, kind, setting) for setting in settings]
         best = max(readings, key=lambda reading: reading.validation_accuracy)
-        from_profile = _read(profile, profile[0], kind, best.setting)
+        from_profile = _read(profile, chance, kind, best.setting)
         results.append(
             KindResult(
                 kind=kind,
@@ -236,32 +238,32 @@ class _Reading(NamedTuple):
     predictions: Int64[np.ndarray, " tests"]
 
 
-def _read(parts: Sequence[SpikeTrains], profile: SpikeTrains, kind: str, setting: int) -> _Reading:
+def _read(parts: Sequence[SpikeTrains], chance: Sequence[SpikeTrains], kind: str, setting: int) -> _Reading:
     """Fit to the first part with the second for validation, and return the classes given to the third.
 
-    ``profile`` is the first part with only the profile left.
+    ``chance`` are exchanges of the first part, which leave only what follows from the profile.
     """
     train, validation, _ = parts
     n_classes = max(train.n_classes, validation.n_classes)
     features = [kind_features(part, kind, setting) for part in parts]
     if kind == "order":
-        features = _without_lag(features, kind_features(profile, kind, setting))
+        features = _without_lag(features, [kind_features(part, kind, setting) for part in chance])
     x, x_val, x_test = _without_counts(features)
     ridge = fit_ridge(x, train.labels, x_val, validation.labels, n_classes)
     return _Reading(setting, ridge.validation_accuracy, ridge.scores(x_test).argmax(axis=1))
 
 
-def _without_lag(parts: Sequence[KindFeatures], profile: KindFeatures) -> list[KindFeatures]:
+def _without_lag(parts: Sequence[KindFeatures], chance: Sequence[KindFeatures]) -> list[KindFeatures]:
     """Take out of who leads what follows from there being a lag within the horizon at all.
 
-    Beyond chance (what the profile leaves), two units have S more pairs of spikes within the horizon, and the
-    first unit leads in A = ρS more of them than the second. ρ is taken from all classes together, if
-    A is two errors from 0. A - ρS differs between classes in which ρ differs, but not if S alone does.
+    Beyond chance, two units have S more pairs of spikes within the horizon, and the first unit leads in A = ρS
+    more of them than the second. ρ is taken from all classes together, if A is two standard errors
+    from 0. A - ρS differs between classes in which ρ differs, but not if S alone does.
     """
     first = parts[0]
-    led = first.values.mean(axis=0) - profile.values.mean(axis=0)
-    near = first.symmetric.mean(axis=0) - profile.symmetric.mean(axis=0)
-    error = first.values.std(axis=0) * np.sqrt(2 / len(first.values))
+    led = first.values.mean(axis=0) - np.mean([part.values.mean(axis=0) for part in chance], axis=0)
+    near = first.symmetric.mean(axis=0) - np.mean([part.symmetric.mean(axis=0) for part in chance], axis=0)
+    error = first.values.std(axis=0) * np.sqrt((1 + 1 / len(chance)) / len(first.values))
     share = np.zeros_like(led)
     np.divide(led, near, out=share, where=(np.abs(led) > 2 * error) & (near > 0))
     share = share.clip(-1, 1)
@@ -271,7 +273,7 @@ def _without_lag(parts: Sequence[KindFeatures], profile: KindFeatures) -> list[K
 def _without_counts(parts: Sequence[KindFeatures]) -> list[Float32[np.ndarray, "samples features"]]:
     """Take out of each feature's mean and variance what the counts foretell, by regression on the first part.
 
-    Everything is divided by √n first, so that the variance is even. Then one function of the counts after
+    Everything is divided by the root of what is expected first, so that the variance is even. Then one function of the counts after
     another is taken out of the values and of the functions that remain, which is regression on all at
     once (Frisch, Waugh and Lovell).
     """
