@@ -256,8 +256,8 @@ def _read(parts: Sequence[SpikeTrains], chance: Sequence[SpikeTrains], kind: str
 def _without_lag(parts: Sequence[KindFeatures], chance: Sequence[KindFeatures]) -> list[KindFeatures]:
     """Take out of who leads what follows from there being a lag within the horizon at all.
 
-    Beyond chance, two units have S more pairs of spikes within the horizon, and the first unit leads in A = ρS
-    more of them than the second. ρ is taken from all classes together, if A is two standard errors
+    Beyond chance, two units have S more pairs of spikes within the horizon, and the first unit leads in
+    A = ρS more of them than the second. ρ is taken from all classes together, if A is two standard errors
     from 0. A - ρS differs between classes in which ρ differs, but not if S alone does.
     """
     first = parts[0]
@@ -273,9 +273,9 @@ def _without_lag(parts: Sequence[KindFeatures], chance: Sequence[KindFeatures]) 
 def _without_counts(parts: Sequence[KindFeatures]) -> list[Float32[np.ndarray, "samples features"]]:
     """Take out of each feature's mean and variance what the counts foretell, by regression on the first part.
 
-    Everything is divided by the root of what is expected first, so that the variance is even. Then one function of the counts after
-    another is taken out of the values and of the functions that remain, which is regression on all at
-    once (Frisch, Waugh and Lovell).
+    Everything is divided by the root of what is expected first, so that the variance is even. Then one
+    function of the counts after another is taken out of the values and of the functions that remain, which
+    is regression on all at once (Frisch, Waugh and Lovell).
     """
     columns = []
     for part in parts:

@@ -55,7 +55,7 @@ SPEAKERS = (
     Speaker("m5", "en-gb-x-rp", 55, 180, 0.98),
     Speaker("f5", "en-us", 65, 170, 1.08),
     Speaker("m2", "en", 48, 172, 0.97),
-    Speaker("steph", "en-us", 42, 165, 1.01),
+    Speaker("m6", "en-us", 42, 165, 1.01),
 )
 
 

@@ -47,7 +47,7 @@ class LIF(nn.Module):
         reset: Reset = "hard",
         detach_reset: bool = True,
         surrogate: Surrogate = "superspike",
-        slope: float = 10.0,
+        slope: float = 5.0,
     ) -> None:
         super().__init__()
         check_positive(dt_s=dt_s, tau_s=tau_s, slope=slope)
