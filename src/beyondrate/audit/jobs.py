@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from beyondrate import perturb
 from beyondrate.audit.arms import DEFAULT_TAU_S, NetworkArm, build_arm
-from beyondrate.audit.folder import RunFolder, VariantData
+from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.kinds import probe_kinds
 from beyondrate.audit.linear_probe import decoding_curve
 from beyondrate.audit.outcomes import CLEAN, Test
@@ -29,7 +29,7 @@ TRAINING_SHARE = 0.7  # of a job's time, for its progress
 class Tell(Protocol):
     """Called with the share of a job that is done, and a word on it."""
 
-    def __call__(self, share: float, what: str) -> None: ...
+    def __call__(self, share: float, what: str) -> None: ...  # noqa: D102
 
 
 def run_job(folder: RunFolder, job: Job, tell: Tell) -> None:
@@ -180,6 +180,3 @@ def _spikes_per_unit(arm: NetworkArm, trains: SpikeTrains) -> float | None:
 
 def _rng(plan: Plan, job: Job, test: Test) -> np.random.Generator:
     return np.random.default_rng(plan.perturbation_seed(job.variant, *test, job.seed))
-
-
-__all__ = ["VariantData", "chosen_tau_s", "run_job"]

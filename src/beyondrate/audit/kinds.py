@@ -6,10 +6,11 @@
 - synchrony: pairs of spikes of two units that are closer than a window. Blind to the time since the start, to
   intervals within a unit, to which unit leads, and to lags beyond the window.
 - order: pairs in which one unit leads, less those in which the other does, up to a horizon: the antisymmetric
-  part of the cross-correlogram. Blind to what synchrony is blind to, but sees who leads; blind to
-  coincidences and, since a lag that is longer or shorter than the horizon is discounted, to the lag.
+  part of the cross-correlogram. Blind to the time since the start, to intervals within a unit, to
+  coincidences, and to how long the lag is; where lags lie on both sides of the horizon, only nearly so.
 - lag: pairs of spikes of two units by how far they are apart beyond the coincidences, whichever leads: the
-  symmetric part of the cross-correlogram. Blind to what order is blind to, and to who leads.
+  symmetric part of the cross-correlogram. Blind to the time since the start, to intervals within a unit, to
+  coincidences, and to which unit leads.
 
 All are blind to counts: what a sample's counts foretell of a feature, by regression on the training samples,
 is taken out of it. They are blind in the mean, which is what a linear classifier reads.

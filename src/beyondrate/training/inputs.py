@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from beyondrate.events import BinnedSpikes, SpikeTrains
+from beyondrate.events import SpikeTrains
 from beyondrate.ops.sparse_linear import SpikeRows
 
 
@@ -36,6 +36,3 @@ class BinnedInput:
 def takes_spike_rows(model: object) -> bool:
     """Tell whether a network reads sparse rows itself; any other is given a dense tensor."""
     return bool(getattr(model, "takes_spike_rows", False))
-
-
-__all__ = ["BinnedInput", "BinnedSpikes", "takes_spike_rows"]

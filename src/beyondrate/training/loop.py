@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -157,7 +157,7 @@ def fit(
 
 
 def predict(
-    model: nn.Module | Callable[..., Tensor],
+    model: nn.Module | Callable[..., Any],
     trains: SpikeTrains,
     *,
     dt_s: float,
@@ -168,26 +168,15 @@ def predict(
 
     Args:
         model: a module, or any callable from a (batch, time, unit) float32 tensor to an output that
-            ``loss`` can score.
+            ``loss`` can score, as a tensor or as what numpy can make an array of.
         trains: the samples.
         dt_s: time step in seconds.
         loss: how the output is read as scores; default: it already is (batch, class).
         batch_size: samples at a time.
     """
     loss = loss or CrossEntropy()
-    inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
-    was_training = isinstance(model, nn.Module) and model.training
-    if isinstance(model, nn.Module):
-        model.eval()
-    pieces = []
-    with torch.no_grad():
-        for start in range(0, len(trains), batch_size):
-            samples = np.arange(start, min(start + batch_size, len(trains)))
-            scores = torch.as_tensor(loss.scores(model(inputs.batch(samples))))
-            pieces.append(scores.detach().float().cpu().numpy())
-    if isinstance(model, nn.Module):
-        model.train(was_training)
-    return np.concatenate(pieces)
+    scores = [loss.scores(output).float().cpu() for _, output in _outputs(model, trains, dt_s, batch_size)]
+    return torch.cat(scores).numpy()
 
 
 def evaluate(
@@ -195,18 +184,29 @@ def evaluate(
 ) -> tuple[float, float]:
     """Return the accuracy and the mean loss over all samples, each sample weighing the same."""
     loss = loss or CrossEntropy()
-    inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
-    model.eval()
     n_right, total = 0, 0.0
-    with torch.no_grad():
-        for start in range(0, len(trains), EVALUATION_BATCH):
-            samples = np.arange(start, min(start + EVALUATION_BATCH, len(trains)))
-            target = torch.from_numpy(trains.labels[samples]).to(inputs.device)
-            output = model(inputs.batch(samples))
-            n_right += int((loss.scores(output).argmax(1) == target).sum())
-            total += loss(output, target).item() * len(samples)
-    model.train()
+    for samples, output in _outputs(model, trains, dt_s, EVALUATION_BATCH):
+        target = torch.from_numpy(trains.labels[samples]).to(output.device)
+        n_right += int((loss.scores(output).argmax(1) == target).sum())
+        total += loss(output, target).item() * len(samples)
     return n_right / len(trains), total / len(trains)
+
+
+def _outputs(
+    model: nn.Module | Callable[..., Any], trains: SpikeTrains, dt_s: float, batch_size: int
+) -> Iterator[tuple[Int64[np.ndarray, " batch"], Tensor]]:
+    """Yield the samples of each batch and the model's output, in evaluation mode and without gradients."""
+    inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
+    was_training = isinstance(model, nn.Module) and model.training
+    if isinstance(model, nn.Module):
+        model.eval()
+    with torch.no_grad():
+        for start in range(0, len(trains), batch_size):
+            samples = np.arange(start, min(start + batch_size, len(trains)))
+            output = model(inputs.batch(samples))
+            yield samples, output if isinstance(output, Tensor) else torch.as_tensor(np.asarray(output))
+    if isinstance(model, nn.Module):
+        model.train(was_training)
 
 
 def _train_epoch(
