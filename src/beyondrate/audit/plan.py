@@ -40,7 +40,7 @@ _JITTERS = (0.001, 0.002, 0.005, 0.01, 0.015, 0.025, 0.04, 0.06, 0.1, 0.15, 0.25
 
 PRESETS = {
     "quick": Preset(
-        seeds=2,
+        seeds=3,
         tau_grid_s=(0.03, 0.1, 0.3),
         delay_variants=("norm",),
         levels={

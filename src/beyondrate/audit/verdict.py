@@ -295,12 +295,12 @@ def _order(outcomes: Outcomes, arm: Arm) -> Finding | None:
     after = outcomes.accuracy(arm, REVERSED)
     if claimed:
         sentence = (
-            f"Played backwards, {arm.name} loses {_points(drop)} on {arm.variant} ({_share(after)} left): "
+            f"Played backwards, {arm.name} loses {_loss(drop)} on {arm.variant} ({_share(after)} left): "
             "the direction of time matters to it."
         )
     else:
         sentence = (
-            f"Played backwards, {arm.name} loses nothing that can be shown on {arm.variant}: {_points(drop)}."
+            f"Played backwards, {arm.name} loses nothing that can be shown on {arm.variant}: {_loss(drop)}."
         )
     return Finding("order", "Direction of time", sentence, drop, "points", claimed)
 
@@ -418,7 +418,13 @@ def _share(interval: Interval) -> str:
 
 
 def _points(interval: Interval) -> str:
-    return f"{100 * interval.estimate:+.0f} points ({100 * interval.low:+.0f} to {100 * interval.high:+.0f})"
+    estimate, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in interval)
+    return f"{estimate} points ({low} to {high})"
+
+
+def _loss(drop: Interval) -> str:
+    estimate, low, high = (f"{100 * value:.0f}".replace("-", "−") for value in drop)
+    return f"{estimate} points ({low} to {high})"
 
 
 def _milliseconds(interval: Interval, levels: Sequence[float]) -> str:
