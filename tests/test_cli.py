@@ -200,6 +200,7 @@ def test_a_run_that_is_stopped_goes_on_and_ends_as_if_it_had_not_been(finished: 
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
     )
     deadline = time.monotonic() + 120
     while not list(run.glob("jobs/*.json")) and time.monotonic() < deadline and process.poll() is None:

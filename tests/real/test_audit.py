@@ -24,33 +24,32 @@ def test_spoken_digits_of_people(real_data: Path, tmp_path: Path):
     files = [
         path
         for path in sorted((real_data / "fsdd" / "recordings").glob("*.wav"))
-        if int(path.stem.split("_")[2]) < 8
+        if int(path.stem.split("_")[2]) < 16
     ]
     trains = encode_files(files, "{label}_{speaker}_{take}", encoder=Encoder(n_channels=128), workers=1)
-    assert len(trains) == len(files) == 320
+    assert len(trains) == len(files) == 640
     assert len(np.unique(trains.groups)) == 4 and trains.meta["failed"] == {}
     br.save(trains, tmp_path / "fsdd.h5")
     result = audited(tmp_path / "fsdd.h5", models=["probe", "rate", "lif"], variants=["whole"])
     assert "1 of 4 groups" in result.report["protocol"]["split"]
     assert result.verdict["rate"].claimed
-    assert accuracy(result, "whole", "lif") > 0.2  # chance .10, an unheard voice, 150 samples to learn from
+    assert accuracy(result, "whole", "lif") > 0.2  # chance .10, a voice that was not heard before
+    assert accuracy(result, "whole", "probe") > 0.2
 
 
 def test_event_camera_digits(real_data: Path, tmp_path: Path):
     raw = np.load(real_data / "nmnist_small" / "nmnist_small.npz")
     cells = (raw["y"].astype(int) // 7) * 5 + raw["x"].astype(int) // 7  # 5 × 5 cells of 7 × 7 pixels
-    order = np.concatenate(
-        [
-            start + np.argsort(raw["t_us"][start:stop], kind="stable")
-            for start, stop in zip(*_edges(raw["offsets"]), strict=True)
-        ]
-    )
+    units = 2 * cells + raw["p"].astype(int)
+    chosen = np.random.default_rng(0).permutation(len(raw["label"]))[:400]
+    edges = raw["offsets"]
+    order = [np.argsort(raw["t_us"][edges[i] : edges[i + 1]], kind="stable") + edges[i] for i in chosen]
     np.savez(
         tmp_path / "nmnist.npz",
-        times_us=raw["t_us"][order].astype(np.int64),
-        units=(2 * cells + raw["p"].astype(int))[order],
-        offsets=raw["offsets"],
-        labels=raw["label"],
+        times_us=raw["t_us"][np.concatenate(order)].astype(np.int64),
+        units=units[np.concatenate(order)],
+        offsets=np.cumsum([0, *map(len, order)]),
+        labels=raw["label"][chosen],
     )
     result = audited(tmp_path / "nmnist.npz")
     assert accuracy(result, "whole", "rate") > 0.5
@@ -96,7 +95,3 @@ def sigma_delta(values: np.ndarray, step: int, frame_us: int = 25_000) -> tuple[
         return np.zeros(0, dtype=int), np.zeros(0, dtype=int)
     order = np.argsort(np.concatenate(times), kind="stable")
     return np.concatenate(times)[order], np.concatenate(units)[order]
-
-
-def _edges(offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return offsets[:-1], offsets[1:]
