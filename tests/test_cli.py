@@ -86,7 +86,7 @@ def test_bad_data_is_refused_before_any_work(case: str, tmp_path: Path):
     ("words", "named"),
     [
         (("audit", "spoken-digit", "--out", "run"), "spoken-digits"),
-        (("audit", "{good}", "--out", "run", "--models", "lif,cnn"), "cnn"),
+        (("audit", "spoken-digits-full", "--out", "run", "--models", "lif,cnn"), "cnn"),  # before it is made
         (("audit", "{good}", "--out", "run", "--preset", "fast"), "quick"),
         (("audit", "{good}", "--out", "run", "--dt", "0"), "dt is 0"),
         (("audit", "{good}", "--out", "{good}"), "no folder"),

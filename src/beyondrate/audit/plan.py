@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from beyondrate.errors import InputError
-from beyondrate.events import SpikeTrains
+from beyondrate.events import SpikeTrains, dt_in_us
 
 Normalise = Literal["train", "pooled"]
 MODELS = ("probe", "rate", "lif", "lif-delay")
@@ -197,10 +197,7 @@ def make_plan(
     Raises:
         InputError: if a name is unknown or a number makes no sense.
     """
-    _known("preset", [preset], tuple(PRESETS))
-    _known("model", models, MODELS)
-    _known("variant", variants, VARIANTS)
-    _known("normalise", [normalise], ("train", "pooled"))
+    check_options(preset, models, variants, normalise, dt_s)
     chosen = PRESETS[preset]
     seeds = chosen.seeds if seeds is None else seeds
     seed_list = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(s) for s in seeds)
@@ -223,6 +220,21 @@ def make_plan(
         seed=seed,
         epochs=epochs,
     )
+
+
+def check_options(
+    preset: str, models: Sequence[str], variants: Sequence[str], normalise: str, dt_s: float
+) -> None:
+    """Refuse unknown names and an impossible time step, before any data are made or read.
+
+    Raises:
+        InputError: naming the first of them and what there is to choose from.
+    """
+    _known("preset", [preset], tuple(PRESETS))
+    _known("model", models, MODELS)
+    _known("variant", variants, VARIANTS)
+    _known("normalise", [normalise], ("train", "pooled"))
+    dt_in_us(dt_s)
 
 
 def jitter_limits_s(trains: SpikeTrains) -> dict[str, float]:

@@ -19,7 +19,15 @@ from beyondrate.audit import collect
 from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.own_model import audit_model
-from beyondrate.audit.plan import MODELS, VARIANTS, Normalise, Plan, jitter_limits_s, make_plan
+from beyondrate.audit.plan import (
+    MODELS,
+    VARIANTS,
+    Normalise,
+    Plan,
+    check_options,
+    jitter_limits_s,
+    make_plan,
+)
 from beyondrate.audit.prepare import prepare
 from beyondrate.audit.result import AuditResult
 from beyondrate.audit.verdict import CLAIM_LEVEL
@@ -84,46 +92,56 @@ def audit(
         >>> print(result.verdict.headline)  # doctest: +SKIP
     """
     started = time.monotonic()
+    own = _own_models(models)
+    names = MODELS if own or not isinstance(models, Sequence) else models
+    check_options(preset, names, variants, normalise, dt_s)
     if out is not None:
         _refuse_folder(Path(out), resume=resume)
     trains, title = _resolve(data, progress)
     record = _record(title, command or f"br.audit({title!r}, preset={preset!r})")
-    own = _own_models(models)
     if own:
         result = audit_model(
             trains, own, preset=preset, dt_s=dt_s, seed=seed, record=record, progress=progress
         )
-        if out is not None:
-            result.save(out)
-        return result
-    if not isinstance(models, Sequence):
-        raise InputError("there is no model", remedy=f"name some of {', '.join(MODELS)}, or give a callable")
-    plan = make_plan(
-        trains.digest,
-        jitter_limits_s(trains),
-        preset=preset,
-        models=models,
-        variants=variants,
-        seeds=seeds,
-        dt_s=dt_s,
-        normalise=normalise,
-        seed=seed,
-        epochs=epochs,
-    )
-    split = make_split(trains, seed=seed)
-    trains.n_steps(dt_s)  # refuses a dt that is no whole number of microseconds before work starts
-    with tempfile.TemporaryDirectory(prefix="beyondrate-") as scratch:
-        folder = RunFolder(Path(out) if out is not None else Path(scratch))
-        _begin(folder, plan)
-        _prepare_variants(folder, trains, split, plan)
-        with Workers(folder, default_workers() if workers is None else workers) as pool:
-            pool.run([folder.plan.tuning_jobs(), folder.plan.jobs()], progress)
-        record["protocol"] = _protocol(plan, split)
-        record["seconds"] = round(time.monotonic() - started, 1)
-        result = collect.collect(folder, trains, record)
-        if out is not None:
-            result.save(out)
+    else:
+        plan = make_plan(
+            trains.digest,
+            jitter_limits_s(trains),
+            preset=preset,
+            models=names,
+            variants=variants,
+            seeds=seeds,
+            dt_s=dt_s,
+            normalise=normalise,
+            seed=seed,
+            epochs=epochs,
+        )
+        n_workers = default_workers() if workers is None else workers
+        with tempfile.TemporaryDirectory(prefix="beyondrate-") as scratch:
+            folder = RunFolder(Path(scratch if out is None else out))
+            result = _carry_out(plan, trains, folder, n_workers, record, started, progress)
+    if out is not None:
+        result.save(out)
     return result
+
+
+def _carry_out(
+    plan: Plan,
+    trains: SpikeTrains,
+    folder: RunFolder,
+    n_workers: int,
+    record: dict[str, Any],
+    started: float,
+    progress: Progress,
+) -> AuditResult:
+    """Follow a plan from the split to the verdict, keeping every finished piece in the folder."""
+    split = make_split(trains, seed=plan.seed)
+    _begin(folder, plan)
+    _prepare_variants(folder, trains, split, plan)
+    with Workers(folder, n_workers) as pool:
+        pool.run([folder.plan.tuning_jobs(), folder.plan.jobs()], progress)
+    seconds = round(time.monotonic() - started, 1)
+    return collect.collect(folder, trains, {**record, "protocol": _protocol(plan, split), "seconds": seconds})
 
 
 def _resolve(data: SpikeTrains | str | Path, progress: Progress) -> tuple[SpikeTrains, str]:

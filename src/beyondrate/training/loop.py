@@ -32,7 +32,7 @@ class CrossEntropy:
 
     def scores(self, output: Tensor) -> Tensor:
         """Return one score a class."""
-        return output if output.dim() == 2 else output.mean(1)
+        return output.mean(1) if output.dim() == 3 else output
 
 
 @dataclass(frozen=True)
