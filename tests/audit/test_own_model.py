@@ -15,7 +15,7 @@ def count_reader(x: torch.Tensor) -> np.ndarray:
 
 
 def order_reader(x: torch.Tensor) -> torch.Tensor:
-    """Count for each couple how often the first fires within 30 steps of 1 ms before the second, and after."""
+    """Count how often each couple's first unit fires up to 30 ms before the second, and after it."""
     first, second = x[:, :, :5], x[:, :, 5:]
     ahead = sum((first.roll(lag, 1) * second).sum((1, 2)) for lag in range(1, 31))
     behind = sum((second.roll(lag, 1) * first).sum((1, 2)) for lag in range(1, 31))
