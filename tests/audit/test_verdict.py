@@ -134,3 +134,15 @@ def test_json_holds_no_infinity():
     numbers = [x for f in found["findings"] for x in (f["estimate"], f["low"], f["high"]) if x is not None]
     assert numbers and all(math.isfinite(x) for x in numbers)
     assert isinstance(verdict_of(timed())["precision"].interval, Interval)
+
+
+def test_few_seeds_claim_only_what_every_pair_of_them_shows():
+    frozen, learned = Arm("norm", "lif-delay", "frozen"), Arm("norm", "lif-delay", "learned")
+
+    def learning_is_claimed(*accuracies: float) -> bool:
+        made = [answers(frozen, s, {CLEAN: 0.5}) for s in range(3)]
+        made += [answers(learned, s, {CLEAN: a}) for s, a in enumerate(accuracies)]
+        return judge(Outcomes(made, {"norm": LABELS}))["delay-learning"].claimed
+
+    assert learning_is_claimed(0.8, 0.8, 0.8)
+    assert not learning_is_claimed(0.8, 0.8, 0.5)

@@ -41,6 +41,7 @@ def main() -> None:
         for name, parameter in PARAMETERS.items():
             espeak.espeak_SetParameter(parameter, int(utterance[name]), 0)
         text = utterance["text"].encode()
+        espeak.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else breathy voices draw their noise by the clock
         before = len(samples)
         if espeak.espeak_Synth(text, ctypes.c_size_t(len(text) + 1), 0, 0, 0, UTF8, None, None) != 0:
             raise SystemExit(f"espeak-ng cannot speak {utterance['text']!r}")

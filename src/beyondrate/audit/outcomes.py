@@ -126,6 +126,20 @@ class Outcomes:
             confidence,
         )
 
+    def surely_more(self, first: Arm, second: Arm, *, confidence: float, enough_seeds: int) -> bool:
+        """Tell whether one arm is more accurate than another at the given confidence.
+
+        Few trainings say little about how much trainings differ: with fewer seeds than enough, the worst
+        seed of the first arm must surpass the best of the second.
+        """
+        if self.difference(first, second, confidence=confidence).low <= 0:
+            return False
+        ours, theirs = self.correct(first), self.correct(second)
+        if min(len(ours), len(theirs)) >= enough_seeds:
+            return True
+        worst, best = ours[[ours.mean(1).argmin()]], theirs[[theirs.mean(1).argmax()]]
+        return difference_interval(worst, best, self.resamplers[first.variant], confidence).low > 0
+
     def above_chance(self, arm: Arm) -> float:
         """Return the p-value of an arm's clean accuracy against chance."""
         return chance_p_value(self.predictions(arm), self.labels[arm.variant], seed=self.seed)

@@ -201,7 +201,7 @@ def _whole_gain(outcomes: Outcomes) -> Finding | None:
     if timed is None or counted is None:
         return None
     interval = outcomes.difference(timed, counted)
-    claimed = outcomes.difference(timed, counted, confidence=CLAIM_CONFIDENCE).low > 0
+    claimed = _surely_more(outcomes, timed, counted)
     if claimed:
         sentence = (
             f"On the data as they are, {timed.name} gains {_points(interval)} from spike times over counts "
@@ -349,11 +349,15 @@ def _comparison(
     if one not in outcomes.by_arm or other not in outcomes.by_arm:
         return None
     interval = outcomes.difference(one, other)
-    strict = outcomes.difference(one, other, confidence=CLAIM_CONFIDENCE)
-    claimed = strict.low > 0 or strict.high < 0
-    judgement = ("they help" if strict.low > 0 else "they harm") if claimed else "no difference can be shown"
+    helps, harms = _surely_more(outcomes, one, other), _surely_more(outcomes, other, one)
+    claimed = helps or harms
+    judgement = "they help" if helps else "they harm" if harms else "no difference can be shown"
     sentence = f"{what}: {_points(interval)} on {variant}; {judgement}."
     return Finding(key, title, sentence, interval, "points", claimed)
+
+
+def _surely_more(outcomes: Outcomes, first: Arm, second: Arm) -> bool:
+    return outcomes.surely_more(first, second, confidence=CLAIM_CONFIDENCE, enough_seeds=SEEDS_TO_QUOTE)
 
 
 # Headline and warnings -------------------------------------------------------------------------------------
