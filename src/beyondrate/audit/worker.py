@@ -15,10 +15,12 @@ from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.jobs import run_job
 from beyondrate.audit.plan import Job
 from beyondrate.errors import InputError
+from beyondrate.ops.memory import reuse_freed_memory
 
 
 def main(folder: str) -> None:
     """Serve jobs until the standard input ends."""
+    reuse_freed_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that files are cleaned up
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with answers

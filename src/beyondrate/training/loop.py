@@ -120,9 +120,8 @@ def fit(
     inputs = BinnedInput(train, dt_s, as_rows=takes_spike_rows(model), device=device)
     labels = torch.from_numpy(np.array(train.labels)).to(device)
     rng = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(
-        _parameter_groups(model, settings), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimiser = torch.optim.Adam(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _one_cycle(updates, settings.warm_up))
 
@@ -243,16 +242,6 @@ def _train_epoch(
             constrain()
         total += value.item() * len(samples)
     return total / len(order)
-
-
-def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, object]]:
-    """Give each parameter its learning rate: a module may scale some through ``learning_rate_scale()``."""
-    scales: dict[str, float] = getattr(model, "learning_rate_scale", dict)()
-    by_scale: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            by_scale.setdefault(scales.get(name, 1.0), []).append(parameter)
-    return [{"params": p, "lr": scale * settings.learning_rate} for scale, p in by_scale.items()]
 
 
 def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
