@@ -35,7 +35,7 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
         record: title, command, versions, protocol, seconds: goes into the result as it is.
     """
     plan = folder.plan
-    labels = {name: np.asarray(folder.variant(name).test.labels) for name in plan.variants}
+    labels = {name: np.asarray(folder.variants.read(name).test.labels) for name in plan.variants}
     results = [(job, folder.result(job)) for job in plan.jobs()]
     answers = [
         Answers(
@@ -57,8 +57,8 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
         if job.model == "kinds"
         for line in _kinds(labels[job.variant], job.variant, result["kinds"], plan.seed)
     ]
-    facts = {name: folder.variant_facts(name) for name in plan.variants}
-    left_out = [f"{name} could not be made: {reason}." for name, reason in folder.left_out().items()]
+    facts = {name: folder.variants.facts(name) for name in plan.variants}
+    left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
     verdict = judge(outcomes, kinds, [*left_out, *describe(trains).warnings])
     training = [
         {
@@ -87,7 +87,7 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
         "kinds": kinds,
         "verdict": verdict.as_json(),
         "figures": {
-            **figure_data({name: folder.variant(name).trains for name in plan.variants}),
+            **figure_data({name: folder.variants.read(name).trains for name in plan.variants}),
             "training": training,
         },
     }

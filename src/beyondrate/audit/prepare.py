@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Int64
 
 from beyondrate import variants
-from beyondrate.audit.folder import PARTS, VariantData
 from beyondrate.audit.metrics import chance_level
-from beyondrate.audit.plan import Plan
+from beyondrate.audit.plan import Normalise
+from beyondrate.audit.variant_store import PARTS, VariantData
 from beyondrate.datasets.split import Split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -20,9 +20,16 @@ SMALLEST_PART = 2  # samples a part must hold
 
 
 def prepare(
-    trains: SpikeTrains, split: Split, plan: Plan, variant: str
+    trains: SpikeTrains, split: Split, variant: str, *, normalise: Normalise, seed: int
 ) -> tuple[VariantData, dict[str, Any]]:
     """Make one variant, carry the split over to its samples, and say what was kept and dropped.
+
+    Args:
+        trains: the whole data.
+        split: which samples train, validate and test.
+        variant: "whole", "part" or "norm".
+        normalise: whether thresholds are taken from the training part only, or from all samples.
+        seed: of the variant's draws.
 
     Raises:
         InputError: if the data cannot make the variant, or too little of a part is left.
@@ -34,9 +41,7 @@ def prepare(
         held_in = np.zeros(len(trains), dtype=bool)
         held_in[np.concatenate([split.train, split.validation])] = True
         make = variants.part if variant == "part" else variants.norm
-        made = make(
-            trains, split=plan.normalise, train=held_in if plan.normalise == "train" else None, seed=plan.seed
-        )
+        made = make(trains, split=normalise, train=held_in if normalise == "train" else None, seed=seed)
         kept = np.asarray(made.meta["variant"]["kept_samples"])
         indices = {name: np.flatnonzero(np.isin(kept, chosen)) for name, chosen in parts.items()}
     _check(made, indices, variant)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from beyondrate import storage
-from beyondrate.audit.folder import read_json, write_json
 from beyondrate.audit.outcomes import Row
 from beyondrate.audit.verdict import Verdict
+from beyondrate.jobs import read_json, write_json
 
 
 @dataclass(frozen=True)

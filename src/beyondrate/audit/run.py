@@ -17,6 +17,7 @@ from torch import Tensor
 from beyondrate import datasets
 from beyondrate.audit import collect
 from beyondrate.audit.folder import RunFolder
+from beyondrate.audit.jobs import WORK
 from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.own_model import audit_model
 from beyondrate.audit.plan import (
@@ -31,10 +32,10 @@ from beyondrate.audit.plan import (
 from beyondrate.audit.prepare import prepare
 from beyondrate.audit.result import AuditResult
 from beyondrate.audit.verdict import CLAIM_LEVEL
-from beyondrate.audit.workers import Workers, default_workers
 from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
+from beyondrate.jobs import Pool, default_workers
 from beyondrate.progress import Progress, silent
 
 Model = Callable[[Tensor], Any]
@@ -138,7 +139,7 @@ def _carry_out(
     split = make_split(trains, seed=plan.seed)
     _begin(folder, plan)
     _prepare_variants(folder, trains, split, plan)
-    with Workers(folder, n_workers) as pool:
+    with Pool(folder.path, WORK, n_workers) as pool:
         pool.run([folder.plan.tuning_jobs(), folder.plan.jobs()], progress)
     seconds = round(time.monotonic() - started, 1)
     return collect.collect(folder, trains, {**record, "protocol": _protocol(plan, split), "seconds": seconds})
@@ -193,16 +194,16 @@ def _begin(folder: RunFolder, plan: Plan) -> None:
 def _prepare_variants(folder: RunFolder, trains: SpikeTrains, split: Split, plan: Plan) -> None:
     """Make the variants; one that the data cannot give is left out, and the verdict says so."""
     for name in plan.variants:
-        if folder.has_variant(name):
+        if folder.variants.has(name):
             continue
         try:
-            data, facts = prepare(trains, split, plan, name)
+            data, facts = prepare(trains, split, name, normalise=plan.normalise, seed=plan.seed)
         except InputError as error:
             if name == plan.variants[0]:
                 raise
-            folder.leave_out_variant(name, error.problem)
+            folder.variants.leave_out(name, error.problem)
         else:
-            folder.write_variant(name, data, facts)
+            folder.variants.write(name, data, facts)
 
 
 def _record(title: str, command: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A worker process, ``python -m beyondrate.audit.worker FOLDER``: jobs in and answers out as JSON lines."""
+"""A worker process, ``python -m beyondrate.jobs.worker FOLDER WORK``: jobs in, answers out, as JSON lines."""
 
 from __future__ import annotations
 
@@ -11,30 +11,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from beyondrate.audit.folder import RunFolder
-from beyondrate.audit.jobs import run_job
-from beyondrate.audit.plan import Job
 from beyondrate.errors import InputError
+from beyondrate.jobs.work import do
 from beyondrate.ops.memory import reuse_freed_memory
 
 
-def main(folder: str) -> None:
+def main(folder: str, work: str) -> None:
     """Serve jobs until the standard input ends."""
     reuse_freed_memory()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that files are cleaned up
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever a library prints must not mix with answers
-    run = RunFolder(Path(folder))
     for line in sys.stdin:
-        job = Job(**json.loads(line))
+        asked = json.loads(line)
+        key = asked["key"]
         try:
-            run_job(run, job, partial(_tell, answers, job.key))
-            _say(answers, job=job.key)
+            do(work, Path(folder), key, asked["job"], partial(_tell, answers, key))
+            _say(answers, job=key)
         except InputError as error:
             problem = {"problem": error.problem, "remedy": error.remedy, "file": str(error.file or "")}
-            _say(answers, job=job.key, error={"kind": "input", **problem})
+            _say(answers, job=key, error={"kind": "input", **problem})
         except Exception:
-            _say(answers, job=job.key, error={"kind": "crash", "text": traceback.format_exc()})
+            _say(answers, job=key, error={"kind": "crash", "text": traceback.format_exc()})
 
 
 def _tell(answers: TextIO, key: str, share: float, what: str) -> None:
@@ -47,4 +45,4 @@ def _say(answers: TextIO, **message: Any) -> None:  # noqa: ANN401
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])

@@ -1,7 +1,7 @@
-"""Jobs side by side in worker processes, each with one thread; what is finished stays finished.
+"""Jobs side by side in worker processes, each with one thread.
 
-A worker is a fresh interpreter that is told job names on its standard input and answers in JSON lines, so
-audits can be started from notebooks and scripts alike (nothing of the caller's is imported again).
+A worker is a fresh interpreter that is told jobs on its standard input and answers in JSON lines, so
+runs can be started from notebooks and scripts alike (nothing of the caller's is imported again).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import threading
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from beyondrate.audit.folder import RunFolder
-from beyondrate.audit.jobs import run_job
-from beyondrate.audit.plan import Job
 from beyondrate.errors import InputError
+from beyondrate.jobs.results import Job, has_result
+from beyondrate.jobs.work import do
 from beyondrate.progress import Progress
 
 STEPS_A_JOB = 100
@@ -30,20 +30,22 @@ _ONE_THREAD = dict.fromkeys(
 )
 
 
-class Workers:
-    """Worker processes on one run folder; use it as a context manager, which ends them.
+class Pool:
+    """Worker processes on one run's folder; use it as a context manager, which ends them.
 
     Args:
-        folder: the run's folder, with its plan and data.
-        n_workers: how many processes; 0 runs the jobs in this process.
+        folder: the run's folder, with whatever its jobs read.
+        work: what does a job, as "module:function".
+        n_workers: how many processes; 0 does the jobs in this process.
     """
 
-    def __init__(self, folder: RunFolder, n_workers: int) -> None:
+    def __init__(self, folder: Path, work: str, n_workers: int) -> None:
         self.folder = folder
+        self.work = work
         self.answers: queue.Queue[tuple[int, dict[str, Any]]] = queue.Queue()
         self.processes = [self._start(i) for i in range(n_workers)]
 
-    def __enter__(self) -> Workers:
+    def __enter__(self) -> Pool:
         return self
 
     def __exit__(
@@ -68,9 +70,9 @@ class Workers:
             InputError: what a job found wrong with its data.
             RuntimeError: any other failure in a worker, with its traceback.
         """
-        board = _Board(sum(len(jobs) for jobs in stages), progress)
+        board = _Board(len({job.key for jobs in stages for job in jobs}), progress)
         for jobs in stages:
-            waiting = [job for job in jobs if not self.folder.has_result(job)]
+            waiting = [job for job in jobs if not has_result(self.folder, job)]
             for job in jobs:
                 if job not in waiting:
                     board.finish(job.key)
@@ -81,7 +83,7 @@ class Workers:
 
     def _run_here(self, jobs: Sequence[Job], board: _Board) -> None:
         for job in jobs:
-            run_job(self.folder, job, partial(board.update, job.key))
+            do(self.work, self.folder, job.key, asdict(job), partial(board.update, job.key))
             board.finish(job.key)
 
     def _share_out(self, jobs: Sequence[Job], board: _Board) -> None:
@@ -106,13 +108,13 @@ class Workers:
         job = waiting.pop()
         pipe = self.processes[index].stdin
         if pipe is not None:
-            pipe.write(json.dumps(asdict(job)) + "\n")
+            pipe.write(json.dumps({"key": job.key, "job": asdict(job)}) + "\n")
             pipe.flush()
         return 1
 
     def _start(self, index: int) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "beyondrate.audit.worker", str(self.folder.path)],
+            [sys.executable, "-m", "beyondrate.jobs.worker", str(self.folder), self.work],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
