@@ -5,6 +5,7 @@ import torch
 
 from beyondrate.errors import InputError
 from beyondrate.nn import SpikingNet, initialise_from_data
+from beyondrate.nn.networks import currents
 from beyondrate.ops.lif import leaky_integrate
 
 
@@ -19,7 +20,7 @@ def net(seed=0, **options):
 
 
 def free_membrane(linear, lif, x):
-    current = linear(x)
+    current, _ = currents(linear, x)
     params = lif.params()
     if params.current_decay is not None:
         current, _ = leaky_integrate(current, params.current_decay)
@@ -27,7 +28,14 @@ def free_membrane(linear, lif, x):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"tau_syn_s": 0.02}, {"delays": "frozen", "delay_range_s": (0.0, 0.1)}, {"dropout": 0.5}]
+    "options",
+    [
+        {},
+        {"tau_syn_s": 0.02},
+        {"delays": "frozen", "delay_range_s": (0.0, 0.1)},
+        {"delays": "learned", "delay_kind": "synaptic", "delay_range_s": (0.0, 0.1)},
+        {"dropout": 0.5},
+    ],
 )
 @pytest.mark.parametrize("membrane_spread", [0.7, 1.5])
 def test_every_layers_membranes_spread_as_told(options, membrane_spread):

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from beyondrate.errors import InputError
-from beyondrate.nn import LIF, AxonalDelay, LeakyReadout, SpikeLinear, SpikeRows
+from beyondrate.nn import LIF, AxonalDelay, LeakyReadout, SpikeLinear, SpikeRows, SumReadout
 from beyondrate.nn.dropout import UnitDropout
+from beyondrate.ops.lif import SURROGATES
 
 
 def seeded(seed):
@@ -58,6 +59,23 @@ def test_lif_steps_are_the_sequence(tau_syn_s):
     torch.testing.assert_close(state.membrane, end.membrane, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("surrogate", SURROGATES)
+@pytest.mark.parametrize("slope", [0.7, 4.0])
+def test_the_surrogate_has_its_name_and_slope(surrogate, slope):
+    """One step from rest: the gradient of the current is the surrogate at the distance from the threshold."""
+    layer = LIF(5, dt_s=0.001, surrogate=surrogate, slope=slope).double()
+    current = torch.tensor([[[0.2, 0.9, 1.0, 1.1, 1.8]]], dtype=torch.float64, requires_grad=True)
+    layer(current)[0].sum().backward()
+    z = slope * (current.detach() - 1)
+    expected = {
+        "superspike": 1 / (1 + z.abs()) ** 2,
+        "atan": 1 / (1 + z**2),
+        "triangle": (1 - z.abs()).clamp(min=0),
+        "sigmoid": 1 / torch.cosh(z / 2) ** 2,
+    }[surrogate]
+    torch.testing.assert_close(current.grad, expected, rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -79,31 +97,31 @@ def test_delays_are_drawn_from_their_range_in_seconds():
     layer = AxonalDelay(2000, dt_s=0.005, delay_range_s=(0.1, 0.3), generator=seeded(0))
     assert 0.1 <= layer.delay_s.min() < 0.101
     assert 0.299 < layer.delay_s.max() <= 0.3
-    torch.testing.assert_close(layer.steps, layer.delay_s / 0.005)
+    torch.testing.assert_close(layer.delay_steps.detach() * 0.005, layer.delay_s)
 
 
 def test_delays_are_learned_or_frozen():
     x = torch.rand(2, 20, 4, generator=seeded(0))
     learned = AxonalDelay(4, dt_s=0.001, delay_range_s=(0.0, 0.01), generator=seeded(1))
     learned(x)[0].square().sum().backward()
-    assert learned.delay_s.grad.abs().min() > 0
+    assert learned.delay_steps.grad.abs().min() > 0
     frozen = AxonalDelay(4, dt_s=0.001, delay_range_s=(0.0, 0.01), learned=False, generator=seeded(1))
-    assert not frozen.delay_s.requires_grad
+    assert not frozen.delay_steps.requires_grad
     assert torch.equal(frozen(x)[0], learned(x)[0])
 
 
 def test_delays_stay_in_their_bounds():
     layer = AxonalDelay(3, dt_s=0.001, delay_range_s=(0.0, 0.01), max_delay_s=0.015)
     with torch.no_grad():
-        layer.delay_s.copy_(torch.tensor([-0.002, 0.004, 0.02]))
+        layer.delay_steps.copy_(torch.tensor([-2.0, 4.0, 20.0]))
     layer.constrain()
-    torch.testing.assert_close(layer.delay_s.detach(), torch.tensor([0.0, 0.004, 0.015]))
+    torch.testing.assert_close(layer.delay_s, torch.tensor([0.0, 0.004, 0.015]))
 
 
 def test_delays_as_long_as_the_sequence_are_cut_with_a_warning():
     with pytest.warns(UserWarning, match="max_delay_s = 0.01"):
         layer = AxonalDelay(100, dt_s=0.001, delay_range_s=(0.0, 0.02), max_delay_s=0.01, generator=seeded(0))
-    assert layer.delay_s.detach().max() == pytest.approx(0.01)
+    assert layer.delay_s.max() == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize("mode", ["linear", "floor", "central"])
@@ -147,6 +165,21 @@ def test_the_readout_is_a_weighted_mean_of_the_past():
         out, state = layer.step(current[:, t], state)
         steps.append(out[:, None])
     torch.testing.assert_close(torch.cat(steps, 1), whole, rtol=0, atol=1e-12)
+
+
+def test_the_summing_readout_is_the_sum_of_the_past():
+    layer = SumReadout()
+    current = torch.randn(2, 30, 4, generator=seeded(0), dtype=torch.float64)
+    whole, end = layer(current)
+    torch.testing.assert_close(whole, current.cumsum(1), rtol=0, atol=1e-12)
+    first, state = layer(current[:, :11])
+    steps = [first]
+    for t in range(11, 30):
+        out, state = layer.step(current[:, t], state)
+        steps.append(out[:, None])
+    torch.testing.assert_close(torch.cat(steps, 1), whole, rtol=0, atol=1e-12)
+    assert torch.equal(layer.step(current[:, 0])[0], whole[:, 0])
+    assert torch.equal(end, whole[:, -1])
 
 
 def test_the_linear_map_takes_rows_and_tensors():

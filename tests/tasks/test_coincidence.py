@@ -9,18 +9,11 @@ from beyondrate.audit.linear_probe import fit_ridge
 from beyondrate.errors import InputError
 
 
-def firing(trains, n_windows=20, group_size=20):
-    """Number of spikes of each group in each window."""
-    window = trains.times_us // 10_000
-    cell = (trains.sample_index * 3 + trains.units // group_size) * n_windows + window
-    return np.bincount(cell, minlength=len(trains) * 3 * n_windows).reshape(len(trains), 3, n_windows)
-
-
 @pytest.mark.parametrize("mixing", [0.0, 0.35, 1.0])
 def test_every_group_has_the_same_total_in_every_sample(mixing):
     trains = tasks.coincidence.generate(300, seed=0, mixing=mixing)
     mean_sum = (1 - mixing) * 14 + mixing * 10
-    assert np.all(firing(trains).sum(axis=2) == round(10 * mean_sum))
+    assert np.all(tasks.coincidence.spikes_by_window(trains).sum(axis=2) == round(10 * mean_sum))
 
 
 def test_a_unit_fires_once_a_window_at_the_stated_offsets():
@@ -32,9 +25,19 @@ def test_a_unit_fires_once_a_window_at_the_stated_offsets():
     assert len(np.unique(cell)) == trains.n_spikes
 
 
+def test_spikes_are_counted_in_their_group_and_window():
+    trains = tasks.coincidence.generate(50, seed=3, n_windows=6)
+    counts = tasks.coincidence.spikes_by_window(trains)
+    sample = trains[7]
+    in_cell = (sample.units // 20 == 2) & (sample.times_us >= 40_000) & (sample.times_us < 50_000)
+    assert counts.shape == (50, 3, 6)
+    assert counts[7, 2, 4] == in_cell.sum() > 0
+    assert counts.sum() == trains.n_spikes
+
+
 def test_the_odd_group_is_on_when_the_pair_is_off():
     trains = tasks.coincidence.generate(300, seed=2)
-    k = firing(trains)
+    k = tasks.coincidence.spikes_by_window(trains)
     on = k > 7  # 12 against 2 on average
     odd = on[np.arange(300), trains.labels]
     assert np.mean(odd.sum(axis=1) == 10) > 0.5

@@ -62,6 +62,20 @@ def test_ceilings_are_three_quarters_for_rate_and_for_interval():
     assert np.array_equal(high.mean(axis=1), (np.arange(20) * 2 + 1) / 40)
 
 
+def test_the_class_map_is_what_samples_have():
+    pairs, interval_ms, label = tasks.isi.class_map(n_rates=4, min_pairs=3, n_intervals=6, min_interval_ms=2)
+    trains = tasks.isi.generate(
+        400, seed=0, n_rates=4, min_pairs=3, n_intervals=6, min_interval_ms=2, n_units=1
+    )
+    n_pairs = trains.counts()[:, 0] // 2
+    interval = np.array([np.diff(trains_of(trains[k])[0])[0] for k in range(400)])
+    assert label.shape == (4, 6)
+    assert np.array_equal(
+        trains.labels, label[np.searchsorted(pairs, n_pairs), np.searchsorted(interval_ms, interval)]
+    )
+    assert (pairs[-1], interval_ms[-1], label.mean()) == (6, 7, 0.5)
+
+
 def test_the_rate_rule_reaches_its_ceiling_and_no_more():
     trains = tasks.isi.generate(20_000, seed=0, n_units=1)
     rule = trains.counts()[:, 0] // 2 - 5 >= 10

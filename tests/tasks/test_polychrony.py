@@ -24,6 +24,19 @@ def test_every_sample_holds_its_class_pattern_and_no_other():
     assert np.array_equal(there.any(axis=1), trains.labels[:, None] == np.arange(4))
 
 
+def test_the_pattern_s_spikes_are_found_among_the_background():
+    trains = tasks.polychrony.generate(300, seed=4)
+    mask = tasks.polychrony.pattern_spikes(trains)
+    lags = np.array(trains.meta["task"]["lags_us"])
+    assert mask.mean() == pytest.approx(1 / 3)
+    units, times = trains.units[mask].reshape(300, 10), trains.times_us[mask].reshape(300, 10)
+    assert np.array_equal(np.sort(units, axis=1), np.tile(np.arange(10), (300, 1)))
+    begins = (times - np.take_along_axis(lags[trains.labels], units.astype(int), axis=1)) % trains.duration_us
+    assert np.all(begins == begins[:, :1])
+    without = tasks.polychrony.generate(5, seed=4, n_background=0)
+    assert tasks.polychrony.pattern_spikes(without).all()
+
+
 def test_patterns_share_their_order_and_differ_in_their_gaps():
     lags = patterns_us(0, 4, 10, 6, 30)
     order = lags.argsort(axis=1)

@@ -42,6 +42,17 @@ def test_the_full_observer_counts_pairings():
         tasks.temporal_order.ceilings(n_pairs=7)
 
 
+def test_correlograms_of_the_classes_are_mirror_images():
+    trains = tasks.temporal_order.generate(6000, seed=2, min_lag_ms=4, max_lag_ms=12)
+    lag_ms, spikes = tasks.temporal_order.correlogram(trains, within_ms=20, bin_ms=2)
+    by_chance = 5 * 2 / 1000 * 4 / 5  # of the pairs' other four spikes of B, in bins of 2 ms
+    with_partner = by_chance + 2 / 8
+    assert lag_ms.tolist() == list(range(-19, 20, 2))
+    expected = np.where((lag_ms > 4) & (lag_ms < 12), with_partner, by_chance)
+    assert spikes[0] == pytest.approx(expected, abs=0.003)
+    assert spikes[1] == pytest.approx(expected[::-1], abs=0.003)
+
+
 def test_bad_parameters_are_refused():
     with pytest.raises(InputError, match="lags run from 2 to 500 ms in 1000 ms"):
         tasks.temporal_order.generate(2, seed=0, max_lag_ms=500)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,59 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
 
     assert torch.equal(weights(3), weights(3))
     assert not torch.equal(weights(3), weights(4))
+
+
+class TwoScales(nn.Module):
+    """Class scores from counts; it writes down how it is annealed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.annealed: list[float] = []
+        self.first = nn.Linear(10, 4)
+        self.second = nn.Linear(4, 2)
+
+    def anneal(self, progress: float) -> None:
+        self.annealed.append(progress)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(x.sum(1)))
+
+
+def one_update(**settings: Any) -> tuple[dict[str, torch.Tensor], TwoScales]:
+    """Train once on one batch, and return by how much each parameter changed."""
+    torch.manual_seed(0)
+    model, train = TwoScales(), early_or_late(32, 0)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    once = TrainingSettings(epochs=1, batch_size=32, warm_up=0.0, **settings)
+    fit(model, train, train, dt_s=DT_S, settings=once)
+    return {name: value - before[name] for name, value in model.state_dict().items()}, model
+
+
+def test_parameters_have_learning_rates_of_their_own_by_the_end_of_their_name():
+    rates = {"bias": 0.02, "second.bias": 0.04}
+    change, _ = one_update(learning_rate=0.01, learning_rates=rates)
+    largest = {name: value.abs().max().item() for name, value in change.items()}
+    expected = {"first.weight": 0.01, "first.bias": 0.02, "second.weight": 0.01, "second.bias": 0.04}
+    assert largest == pytest.approx(expected, rel=1e-3)  # Adam's first step is its rate
+    with pytest.raises(
+        InputError, match=r"learning_rates has .econd\.bias., but the model trains first\.weight"
+    ):
+        one_update(learning_rates={"econd.bias": 0.1})
+    with pytest.raises(InputError, match="learning rate of 'bias' is 0"):
+        TrainingSettings(learning_rates={"bias": 0.0})
+
+
+def test_the_weight_penalty_is_for_weights_only():
+    free, _ = one_update(learning_rate=1e-4)
+    penalised, _ = one_update(learning_rate=1e-4, weight_decay=1e4)
+    assert torch.equal(free["first.bias"], penalised["first.bias"])
+    assert not torch.equal(free["first.weight"], penalised["first.weight"])
+
+
+def test_modules_are_annealed_before_every_epoch():
+    model, train = TwoScales(), early_or_late(32, 0)
+    fit(model, train, train, dt_s=DT_S, settings=TrainingSettings(epochs=4, patience=4))
+    assert model.annealed == [0.0, 0.25, 0.5, 0.75]
 
 
 def test_training_leaves_the_global_random_state_alone():

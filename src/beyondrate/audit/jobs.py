@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from beyondrate import perturb
-from beyondrate.audit.arms import DEFAULT_TAU_S, build_arm
+from beyondrate.audit.arms import build_arm
 from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.kinds import probe_kinds
 from beyondrate.audit.linear_probe import decoding_curve
 from beyondrate.audit.outcomes import CLEAN, Test
-from beyondrate.audit.plan import Job, Plan
+from beyondrate.audit.plan import Job, Plan, perturbation_seed
+from beyondrate.audit.recipe import DEFAULT_TAU_S
 from beyondrate.audit.train_and_test import Scorer, answers_under, keep_network, scorer, train_arm
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell
@@ -46,7 +47,7 @@ def _network(folder: RunFolder, job: Job, tell: Tell) -> dict[str, Any]:
     train, validation, test = data.train, data.validation, data.test
     if job.control == "scrambled":
         train, validation, test = (
-            perturb.replace(part, 1.0, _rng(plan, job, ("replace", float(i))))
+            perturb.replace(part, 1.0, _rng(job, ("replace", float(i))))
             for i, part in enumerate((train, validation, test))
         )
     arm = build_arm(job, plan, train, _tau_s(folder, job))
@@ -105,7 +106,7 @@ def _answer(
         "control": job.control,
         "seed": job.seed,
         "validation_accuracy": validation_accuracy,
-        "tests": answers_under(score, test, tests, lambda under: _rng(plan, job, under), tell),
+        "tests": answers_under(score, test, tests, lambda under: _rng(job, under), tell),
     }
 
 
@@ -117,5 +118,5 @@ def _tau_s(folder: RunFolder, job: Job) -> float:
     return DEFAULT_TAU_S
 
 
-def _rng(plan: Plan, job: Job, test: Test) -> np.random.Generator:
-    return np.random.default_rng(plan.perturbation_seed(job.variant, *test, job.seed))
+def _rng(job: Job, test: Test) -> np.random.Generator:
+    return np.random.default_rng(perturbation_seed(job.variant, *test, job.seed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -173,6 +173,10 @@ class Outcomes:
             for answer in answers
             for test, predicted in answer.predictions.items()
         ]
+
+    def row_dicts(self) -> list[dict[str, Any]]:
+        """Return the lines of results.csv as dictionaries, in the order of its columns."""
+        return [asdict(row) for row in self.rows()]
 
     def summary(self) -> list[dict[str, Any]]:
         """Return the mean over seeds of every arm under every test, with its interval."""

@@ -12,7 +12,7 @@ from beyondrate import perturb
 from beyondrate.audit.figure_data import data_facts, figure_data
 from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
-from beyondrate.audit.plan import jitter_limits_s, make_plan
+from beyondrate.audit.plan import jitter_limits_s, make_plan, perturbation_seed
 from beyondrate.audit.result import AuditResult, row_dicts
 from beyondrate.audit.verdict import CLAIM_LEVEL, judge_models
 from beyondrate.errors import InputError
@@ -54,7 +54,7 @@ def audit_model(
         for draw in plan.seeds:
             predictions = {}
             for test in plan.tests:
-                rng = np.random.default_rng(plan.perturbation_seed("whole", *test, draw + seed))
+                rng = np.random.default_rng(perturbation_seed("whole", *test, draw + seed))
                 heard = trains if test[0] == "none" else perturb.apply(trains, *test, rng)
                 predictions[test] = _classes(name, predict(model, heard, dt_s=dt_s), trains)
                 done = len(answers) * len(plan.tests) + len(predictions)

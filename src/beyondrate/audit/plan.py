@@ -169,9 +169,10 @@ class Plan:
             arms += [("rate", "none")]
         return arms
 
-    def perturbation_seed(self, variant: str, perturbation: str, level: float, seed: int) -> list[int]:
-        """Return the seed of a perturbation: the same for every model, so that they face the same spikes."""
-        return [seed, zlib.crc32(f"{variant} {perturbation} {level!r}".encode())]
+
+def perturbation_seed(variant: str, perturbation: str, level: float, seed: int) -> list[int]:
+    """Return the seed of a perturbation: the same for every model, so that they face the same spikes."""
+    return [seed, zlib.crc32(f"{variant} {perturbation} {level!r}".encode())]
 
 
 def make_plan(

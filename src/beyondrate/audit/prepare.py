@@ -45,7 +45,7 @@ def prepare(
         kept = np.asarray(made.meta["variant"]["kept_samples"])
         indices = {name: np.flatnonzero(np.isin(kept, chosen)) for name, chosen in parts.items()}
     _check(made, indices, variant)
-    return VariantData(made, indices), _facts(made, indices)
+    return VariantData(made, indices), variant_facts(made, indices)
 
 
 def _check(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " chosen"]], variant: str) -> None:
@@ -58,7 +58,8 @@ def _check(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " chosen"]
             )
 
 
-def _facts(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " chosen"]]) -> dict[str, Any]:
+def variant_facts(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " chosen"]]) -> dict[str, Any]:
+    """Return a variant's sizes, chance level and class names, and the report of how it was made."""
     names = made.meta.get("label_names") or [str(k) for k in range(made.n_classes)]
     report = made.meta.get("variant", {})
     return {

@@ -213,11 +213,16 @@ def _record(title: str, command: str) -> dict[str, Any]:
         "title": title,
         "command": command,
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "versions": {
-            **{name: version(name) for name in ("beyondrate", "torch", "numpy", "numba", "scipy")},
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.machine()}, {default_workers()} processors",
-        },
+        "versions": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a result depends on, and the kind of machine."""
+    return {
+        **{name: version(name) for name in ("beyondrate", "torch", "numpy", "numba", "scipy")},
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}, {default_workers()} processors",
     }
 
 

@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Float
 
 from beyondrate import perturb
-from beyondrate.audit.arms import NetworkArm
 from beyondrate.audit.outcomes import Test
+from beyondrate.audit.recipe import NetworkArm
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell
 from beyondrate.nn import SpikingNet

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from beyondrate.errors import InputError
-from beyondrate.nn.time_constants import check_positive
+from beyondrate.nn.delay_range import draw_delays
 from beyondrate.ops.delay import DELAY_MODES, DelayMode, delay, delay_step, initial_history
 
 
 class AxonalDelay(nn.Module):
-    """Each unit's spikes arrive later by its own delay, kept in seconds.
+    """Each unit's spikes arrive later by its own delay, a parameter in time steps.
 
     Args:
         n_units: number of units.
@@ -48,42 +46,35 @@ class AxonalDelay(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        low, high = delay_range_s
-        check_positive(dt_s=dt_s)
-        if max_delay_s is not None:
-            check_positive(max_delay_s=max_delay_s)
-        if not 0 <= low <= high:
-            raise InputError(f"delay_range_s is ({low}, {high})", remedy="give 0 <= low <= high in seconds")
         if mode not in DELAY_MODES:
             raise InputError(f"delay mode is {mode!r}", remedy=f"give one of {', '.join(DELAY_MODES)}")
         self.dt_s = dt_s
         self.max_delay_s = max_delay_s
         self.mode: DelayMode = mode
-        delays = torch.empty(n_units).uniform_(low, high, generator=generator)
-        if max_delay_s is not None and bool((delays > max_delay_s).any()):
-            warnings.warn(f"delays above max_delay_s = {max_delay_s} s are cut to it", stacklevel=2)
-        self.delay_s = nn.Parameter(delays, requires_grad=learned)
+        delays = draw_delays((n_units,), dt_s, delay_range_s, max_delay_s, generator)
+        self.delay_steps = nn.Parameter(delays, requires_grad=learned)
         self.constrain()
 
     @property
-    def steps(self) -> Float[Tensor, " unit"]:
-        """The delays in time steps."""
-        return self.delay_s / self.dt_s
+    def delay_s(self) -> Float[Tensor, " unit"]:
+        """The delays in seconds."""
+        return self.delay_steps.detach() * self.dt_s
 
     @torch.no_grad()
     def constrain(self) -> None:
         """Bring the delays back into [0, max_delay_s]; call it after each step of the optimiser."""
-        self.delay_s.clamp_(min=0, max=self.max_delay_s)
+        longest = None if self.max_delay_s is None else self.max_delay_s / self.dt_s
+        self.delay_steps.clamp_(min=0, max=longest)
 
     def forward(
         self, x: Float[Tensor, "batch time unit"], state: Float[Tensor, "batch past unit"] | None = None
     ) -> tuple[Float[Tensor, "batch time unit"], Float[Tensor, "batch past unit"]]:
         """Return the delayed sequence and the past that the next piece of it needs."""
-        return delay(x, self.steps, state, mode=self.mode)
+        return delay(x, self.delay_steps, state, mode=self.mode)
 
     def step(
         self, x: Float[Tensor, "batch unit"], state: Float[Tensor, "batch past unit"] | None = None
     ) -> tuple[Float[Tensor, "batch unit"], Float[Tensor, "batch past unit"]]:
         """Return the delayed input of one time step and the past that the next step needs."""
-        steps = self.steps
-        return delay_step(x, steps, initial_history(x, steps) if state is None else state, mode=self.mode)
+        past = initial_history(x, self.delay_steps) if state is None else state
+        return delay_step(x, self.delay_steps, past, mode=self.mode)

@@ -9,7 +9,8 @@ from torch import Tensor
 from beyondrate.errors import InputError
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
-from beyondrate.nn.networks import SpikingNet
+from beyondrate.nn.networks import SpikingNet, currents
+from beyondrate.nn.synaptic_delay import SynapticDelayLinear
 from beyondrate.nn.time_constants import check_positive
 from beyondrate.ops.lif import leaky_integrate
 from beyondrate.ops.sparse_linear import SpikeRows
@@ -57,10 +58,14 @@ def initialise_from_data(
 
 
 def _scale(
-    linear: SpikeLinear, lif: LIF, signal: SpikeRows | Tensor, membrane_spread: float, name: str
+    linear: SpikeLinear | SynapticDelayLinear,
+    lif: LIF,
+    signal: SpikeRows | Tensor,
+    membrane_spread: float,
+    name: str,
 ) -> None:
     params = lif.params()
-    current = linear(signal)
+    current, _ = currents(linear, signal)
     if params.current_decay is not None:
         current, _ = leaky_integrate(current, params.current_decay)
     membrane, _ = leaky_integrate(current, params.decay)

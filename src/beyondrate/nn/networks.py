@@ -1,10 +1,10 @@
-"""Ready networks: layers of spiking units with or without axonal delays, and a readout."""
+"""Ready networks: layers of spiking units with or without delays, and a readout."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -12,30 +12,42 @@ from torch import Tensor, nn
 
 from beyondrate.errors import InputError
 from beyondrate.nn.delay import AxonalDelay
+from beyondrate.nn.delay_range import warn_of_silence
 from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
-from beyondrate.nn.readout import LeakyReadout
+from beyondrate.nn.readout import LeakyReadout, SumReadout
+from beyondrate.nn.synaptic_delay import SynapticDelayLinear
 from beyondrate.ops.delay import DelayMode
 from beyondrate.ops.lif import LIFState, Reset, Surrogate
 from beyondrate.ops.sparse_linear import SpikeRows
 
 Delays = Literal["frozen", "learned"]
-Readout = Literal["leaky", "spikes"]
+DelayKind = Literal["axonal", "synaptic"]
+Readout = Literal["leaky", "sum", "spikes"]
+READOUTS: tuple[str, ...] = get_args(Readout)
 
 
 class LayerState(NamedTuple):
-    """What a hidden layer carries from step to step: its membranes and the spikes still under way."""
+    """What a hidden layer carries from step to step: its membranes and the spikes still under way.
+
+    Those are on their way to the layer (synaptic delays) or from it (axonal delays).
+    """
 
     lif: LIFState
-    delay: Tensor | None
+    synapses: Tensor | None
+    axons: Tensor | None
 
 
 class SpikingLayer(nn.Module):
     """One hidden layer: weights, leaky integrate-and-fire units, dropout of units, axonal delays."""
 
     def __init__(
-        self, linear: SpikeLinear, lif: LIF, dropout: UnitDropout, delay: AxonalDelay | None = None
+        self,
+        linear: SpikeLinear | SynapticDelayLinear,
+        lif: LIF,
+        dropout: UnitDropout,
+        delay: AxonalDelay | None = None,
     ) -> None:
         super().__init__()
         self.linear = linear
@@ -47,14 +59,22 @@ class SpikingLayer(nn.Module):
         self, x: SpikeRows | Float[Tensor, "batch time unit"], state: LayerState | None = None
     ) -> tuple[Float[Tensor, "batch time hidden"], LayerState]:
         """Return what arrives at the next layer, and the state after the sequence."""
-        spikes, lif_state = self.lif(self.linear(x), state.lif if state else None)
-        signal, past = self.transmit(spikes, state.delay if state else None)
-        return signal, LayerState(lif_state, past)
+        spikes, lif_state, synapses = self.spikes(x, state)
+        signal, axons = self.transmit(spikes, state.axons if state else None)
+        return signal, LayerState(lif_state, synapses, axons)
+
+    def spikes(
+        self, x: SpikeRows | Float[Tensor, "batch time unit"], state: LayerState | None = None
+    ) -> tuple[Float[Tensor, "batch time hidden"], LIFState, Tensor | None]:
+        """Return the spikes that the layer fires, its membranes, and what is still on its way to it."""
+        current, synapses = currents(self.linear, x, state.synapses if state else None)
+        spikes, lif_state = self.lif(current, state.lif if state else None)
+        return spikes, lif_state, synapses
 
     def transmit(
         self, spikes: Float[Tensor, "batch time hidden"], past: Tensor | None = None
     ) -> tuple[Float[Tensor, "batch time hidden"], Tensor | None]:
-        """Return what of the layer's spikes arrives at the next layer, and what is still under way."""
+        """Return what of the layer's spikes leaves its axons, and what is still under way."""
         signal = self.dropout(spikes)
         return (signal, None) if self.delay is None else self.delay(signal, past)
 
@@ -62,17 +82,28 @@ class SpikingLayer(nn.Module):
         self, x: Float[Tensor, "batch unit"], state: LayerState | None = None
     ) -> tuple[Float[Tensor, "batch hidden"], LayerState]:
         """Return what arrives at the next layer in this time step, and the state after it."""
-        signal, lif_state = self.lif.step(self.linear(x), state.lif if state else None)
-        signal, past = self.dropout(signal), None
+        current, synapses = currents(self.linear, x[:, None], state.synapses if state else None)
+        signal, lif_state = self.lif.step(current[:, 0], state.lif if state else None)
+        signal, axons = self.dropout(signal), None
         if self.delay is not None:
-            signal, past = self.delay.step(signal, state.delay if state else None)
-        return signal, LayerState(lif_state, past)
+            signal, axons = self.delay.step(signal, state.axons if state else None)
+        return signal, LayerState(lif_state, synapses, axons)
+
+
+def currents(
+    linear: SpikeLinear | SynapticDelayLinear,
+    x: SpikeRows | Float[Tensor, "batch time unit"],
+    past: Tensor | None = None,
+) -> tuple[Float[Tensor, "batch time out"], Tensor | None]:
+    """Return the currents of a sequence, and the spikes that synaptic delays still hold back."""
+    return linear(x, past) if isinstance(linear, SynapticDelayLinear) else (linear(x), None)
 
 
 class NetState(NamedTuple):
     """What a network carries from step to step: each hidden layer's state and the readout's."""
 
     layers: tuple[LayerState, ...]
+    synapses: Tensor | None
     readout: Tensor | LIFState
 
 
@@ -89,11 +120,16 @@ class SpikingNet(nn.Module):
         tau_per_unit: learn one τ a unit instead of one a layer.
         learn_tau: let log τ have a gradient.
         reset, detach_reset, surrogate, slope: as in ``LIF``.
-        delays: axonal delays of the hidden layers' units: None, "frozen" (random) or "learned".
+        delays: delays of the hidden layers' spikes: None, "frozen" (random) or "learned".
+        delay_kind: "axonal" (one a unit) or "synaptic" (one a connection, see ``SynapticDelayLinear``).
         delay_range_s: the initial delays are drawn from U(low, high) seconds.
-        max_delay_s: longest delay in seconds: the duration less one step.
-        delay_mode: "linear", "floor" or "central", see ``beyondrate.ops.delay``.
-        readout: "leaky" (membranes without threshold) or "spikes" (a LIF layer, for ``Spikemax``).
+        max_delay_s: longest delay in seconds, at most the duration less one step; None: no limit (axonal), or
+            the upper end of the range (synaptic).
+        delay_mode: of axonal delays: "linear", "floor" or "central", see ``beyondrate.ops.delay``.
+        delay_sigma_s: of learned synaptic delays: the kernel's width before annealing, in seconds; None: half
+            of the longest delay.
+        readout: "leaky" (membranes without threshold), "sum" (membranes without leak and threshold, for
+            ``LastStep``) or "spikes" (a LIF layer, for ``Spikemax``).
         readout_tau_s: initial time constant of the readout in seconds.
         dropout: share of hidden units that training silences.
         bias: learn an offset current for each unit.
@@ -128,9 +164,11 @@ class SpikingNet(nn.Module):
         surrogate: Surrogate = "superspike",
         slope: float = 5.0,
         delays: Delays | None = None,
+        delay_kind: DelayKind = "axonal",
         delay_range_s: tuple[float, float] = (0.0, 0.3),
         max_delay_s: float | None = None,
         delay_mode: DelayMode = "linear",
+        delay_sigma_s: float | None = None,
         readout: Readout = "leaky",
         readout_tau_s: float = 0.1,
         dropout: float = 0.0,
@@ -145,8 +183,10 @@ class SpikingNet(nn.Module):
         }
         if delays not in (None, "frozen", "learned"):
             raise InputError(f"delays is {delays!r}", remedy='give None, "frozen" or "learned"')
-        if readout not in ("leaky", "spikes"):
-            raise InputError(f"readout is {readout!r}", remedy='give "leaky" or "spikes"')
+        if delay_kind not in ("axonal", "synaptic"):
+            raise InputError(f"delay_kind is {delay_kind!r}", remedy='give "axonal" or "synaptic"')
+        if readout not in READOUTS:
+            raise InputError(f"readout is {readout!r}", remedy=f"give one of {', '.join(READOUTS)}")
         if not hidden or min(hidden) < 1:
             raise InputError(f"hidden is {hidden}", remedy="give the size of one hidden layer or more")
 
@@ -164,13 +204,29 @@ class SpikingNet(nn.Module):
                 slope=slope,
             )
 
-        delay_seed = int(torch.randint(2**62, (), generator=generator))
-        delay_generator = torch.Generator().manual_seed(
-            delay_seed
-        )  # the same weights with delays and without
+        # a generator of their own, so that the weights are the same with delays and without
+        delay_generator = torch.Generator().manual_seed(int(torch.randint(2**62, (), generator=generator)))
+
+        def linear(n_in: int, n_out: int, *, delayed: bool = True) -> SpikeLinear | SynapticDelayLinear:
+            plain = SpikeLinear(n_in, n_out, bias=bias, generator=generator)
+            if not delayed or delays is None or delay_kind == "axonal":
+                return plain
+            synaptic = SynapticDelayLinear(
+                n_in,
+                n_out,
+                dt_s=dt_s,
+                delay_range_s=delay_range_s,
+                max_delay_s=max_delay_s,
+                initial_sigma_s=delay_sigma_s,
+                learned=delays == "learned",
+                bias=bias,
+                generator=delay_generator,
+            )
+            synaptic.weight = plain.weight
+            return synaptic
 
         def delay(n: int) -> AxonalDelay | None:
-            if delays is None:
+            if delays is None or delay_kind == "synaptic":
                 return None
             return AxonalDelay(
                 n,
@@ -185,19 +241,20 @@ class SpikingNet(nn.Module):
         sizes = [n_units, *hidden]
         self.hidden_layers: Sequence[SpikingLayer] = nn.ModuleList(  # type: ignore[assignment]
             SpikingLayer(
-                SpikeLinear(n_in, n_out, bias=bias, generator=generator),
+                linear(n_in, n_out, delayed=index > 0),
                 lif(n_out, tau_s),
                 UnitDropout(dropout, generator=generator),
                 delay(n_out),
             )
-            for n_in, n_out in pairwise(sizes)
+            for index, (n_in, n_out) in enumerate(pairwise(sizes))
         )
-        self.readout_linear = SpikeLinear(sizes[-1], n_classes, bias=bias, generator=generator)
-        self.readout: LeakyReadout | LIF = (
-            LeakyReadout(dt_s=dt_s, tau_s=readout_tau_s, learn_tau=learn_tau)
-            if readout == "leaky"
-            else lif(n_classes, readout_tau_s)
-        )
+        self.readout_linear = linear(sizes[-1], n_classes)
+        self.readout: LeakyReadout | SumReadout | LIF
+        if readout == "leaky":
+            self.readout = LeakyReadout(dt_s=dt_s, tau_s=readout_tau_s, learn_tau=learn_tau)
+        else:
+            self.readout = SumReadout() if readout == "sum" else lif(n_classes, readout_tau_s)
+        self._warned = False
 
     @classmethod
     def from_config(cls, config: dict[str, Any], *, generator: torch.Generator | None = None) -> SpikingNet:
@@ -211,7 +268,14 @@ class SpikingNet(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
     def forward(self, x: SpikeRows | Float[Tensor, "batch time unit"]) -> Float[Tensor, "batch time class"]:
-        """Return the outputs over time for input spikes from a state of rest."""
+        """Return the outputs over time for input spikes from a state of rest.
+
+        Warns, once a network, of delays that are as long as the input.
+        """
+        if not self._warned:
+            n_steps = x.n_steps if isinstance(x, SpikeRows) else x.shape[1]
+            delays = [m for m in self.modules() if isinstance(m, AxonalDelay | SynapticDelayLinear)]
+            self._warned = any(warn_of_silence(m.delay_steps, n_steps, m.dt_s) for m in delays)
         return self.sequence(x)[0]
 
     def sequence(
@@ -223,8 +287,9 @@ class SpikingNet(nn.Module):
         for index, layer in enumerate(self.hidden_layers):
             signal, layer_state = layer(signal, state.layers[index] if state else None)
             states.append(layer_state)
-        out, readout_state = self.readout(self.readout_linear(signal), state.readout if state else None)
-        return out, NetState(tuple(states), readout_state)
+        current, synapses = currents(self.readout_linear, signal, state.synapses if state else None)
+        out, readout_state = self.readout(current, state.readout if state else None)
+        return out, NetState(tuple(states), synapses, readout_state)
 
     def step(
         self, x: Float[Tensor, "batch unit"], state: NetState | None = None
@@ -234,9 +299,10 @@ class SpikingNet(nn.Module):
         for index, layer in enumerate(self.hidden_layers):
             signal, layer_state = layer.step(signal, state.layers[index] if state else None)
             states.append(layer_state)
-        current = self.readout_linear(signal)
-        out, readout_state = self.readout.step(current, state.readout if state else None)  # type: ignore[arg-type]
-        return out, NetState(tuple(states), readout_state)
+        current, synapses = currents(self.readout_linear, signal[:, None], state.synapses if state else None)
+        before = state.readout if state else None
+        out, readout_state = self.readout.step(current[:, 0], before)  # type: ignore[arg-type]
+        return out, NetState(tuple(states), synapses, readout_state)
 
     def hidden_spikes(
         self, x: SpikeRows | Float[Tensor, "batch time unit"]
@@ -245,6 +311,6 @@ class SpikingNet(nn.Module):
         signal: SpikeRows | Tensor = x
         spikes = []
         for layer in self.hidden_layers:
-            spikes.append(layer.lif(layer.linear(signal))[0])
+            spikes.append(layer.spikes(signal)[0])
             signal, _ = layer.transmit(spikes[-1])
         return spikes

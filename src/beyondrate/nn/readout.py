@@ -1,4 +1,4 @@
-"""The output layer: units that leak and integrate but never spike, one a class."""
+"""The output layer: units that integrate, with or without a leak, but never spike, one a class."""
 
 from __future__ import annotations
 
@@ -47,4 +47,28 @@ class LeakyReadout(nn.Module):
         decay = decay_of(self.log_tau, self.dt_s)
         before = current.new_zeros(current.shape) if state is None else state
         out = decay * before + (1 - decay) * current
+        return out, out
+
+
+class SumReadout(nn.Module):
+    """Membranes v[t] = v[t-1] + I[t] of units without leak and threshold: the sum of all currents so far.
+
+    Example:
+        >>> import torch
+        >>> out, state = SumReadout()(torch.ones(1, 3, 1))
+        >>> out.flatten().tolist(), state.tolist()
+        ([1.0, 2.0, 3.0], [[3.0]])
+    """
+
+    def forward(
+        self, current: Float[Tensor, "batch time class"], state: Float[Tensor, "batch class"] | None = None
+    ) -> tuple[Float[Tensor, "batch time class"], Float[Tensor, "batch class"]]:
+        """Return the membranes of a sequence and the last one, which is the state after it."""
+        return leaky_integrate(current, current.new_ones(()), state)
+
+    def step(
+        self, current: Float[Tensor, "batch class"], state: Float[Tensor, "batch class"] | None = None
+    ) -> tuple[Float[Tensor, "batch class"], Float[Tensor, "batch class"]]:
+        """Return the membranes of one time step, which are the state after it too."""
+        out = current if state is None else state + current
         return out, out

@@ -2,7 +2,7 @@
 
 Each task has ``generate(n_samples, *, seed, ...)``, which returns SpikeTrains with all parameters in
 ``meta["task"]``, and ``ceilings(...)``, the accuracy of ideal observers that read only part of the spikes or
-all of them.
+all of them; where the time step decides what can be read, it takes ``dt_s``.
 
 Example:
     >>> from beyondrate import tasks
@@ -11,6 +11,25 @@ Example:
     (10, 'isi', 0.75)
 """
 
-from beyondrate.tasks import coincidence, isi, polychrony, temporal_order
+from beyondrate.tasks import (
+    coincidence,
+    delay,
+    echo,
+    isi,
+    jittered_patterns,
+    polychrony,
+    temporal_order,
+)
+from beyondrate.tasks.raster import Raster, rasters
 
-__all__ = ["coincidence", "isi", "polychrony", "temporal_order"]
+__all__ = [
+    "Raster",
+    "coincidence",
+    "delay",
+    "echo",
+    "isi",
+    "jittered_patterns",
+    "polychrony",
+    "rasters",
+    "temporal_order",
+]

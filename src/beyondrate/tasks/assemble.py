@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64, Integer
@@ -38,6 +38,29 @@ def assemble(
         duration_us=duration_us,
         meta={"source": f"task {task['name']}", "label_names": label_names, "task": task},
     )
+
+
+class Noise(NamedTuple):
+    """Spikes that mean nothing: the sample, unit and time in microseconds of each."""
+
+    sample: Int64[np.ndarray, " spikes"]
+    unit: Int64[np.ndarray, " spikes"]
+    time_us: Int64[np.ndarray, " spikes"]
+
+
+def poisson_noise(
+    n_samples: int, n_units: int, rate_hz: float, duration_us: int, rng: np.random.Generator
+) -> Noise:
+    """Draw Poisson spikes of ``rate_hz`` in every unit of every sample, uniform over the duration.
+
+    Raises:
+        InputError: if the rate is negative.
+    """
+    if not rate_hz >= 0:
+        raise InputError(f"noise_hz is {rate_hz}", remedy="give 0 or a positive rate")
+    n_spikes = rng.poisson(rate_hz * duration_us / 1e6, n_samples * n_units)
+    train = np.repeat(np.arange(n_samples * n_units), n_spikes)
+    return Noise(train // n_units, train % n_units, rng.integers(0, duration_us + 1, len(train)))
 
 
 def check_whole(smallest: int = 1, **values: int) -> None:

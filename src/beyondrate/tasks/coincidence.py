@@ -55,7 +55,7 @@ def generate(
     check_whole(0, n_samples=n_samples)
     if n_windows % 2:
         raise InputError(f"n_windows is {n_windows}", remedy="give an even number")
-    mean_on, mean_off = _means(mixing)
+    mean_on, mean_off = mean_spikes(mixing)
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, N_GROUPS, n_samples)
     on = _groups_on(labels, n_windows, rng)
@@ -88,6 +88,37 @@ def generate(
     )
 
 
+def mean_spikes(mixing: float) -> tuple[float, float]:
+    """Return the mean spikes in a window of a group that is on and of one that is off (Eq. 5).
+
+    Raises:
+        InputError: if mixing is outside [0, 1].
+
+    Example:
+        >>> mean_spikes(0.0), mean_spikes(0.5), mean_spikes(1.0)
+        ((12.0, 2.0), (8.5, 3.5), (5.0, 5.0))
+    """
+    if not 0 <= mixing <= 1:
+        raise InputError(f"mixing is {mixing}", remedy="give a number from 0 to 1")
+    return (
+        (1 - mixing) * MEAN_ON + mixing * MEAN_ALIKE,
+        (1 - mixing) * MEAN_OFF + mixing * MEAN_ALIKE,
+    )
+
+
+def spikes_by_window(trains: SpikeTrains) -> Int64[np.ndarray, "samples groups windows"]:
+    """Return how many spikes each group fires in each window of samples that ``generate`` made.
+
+    >>> spikes_by_window(generate(100, seed=0)).sum(axis=2).max()
+    np.int64(140)
+    """
+    group_size, n_windows = trains.meta["task"]["group_size"], trains.meta["task"]["n_windows"]
+    cell = (trains.sample_index.astype(np.int64) * N_GROUPS + trains.units // group_size) * n_windows
+    cell += trains.times_us // (WINDOW_MS * US_PER_MS)
+    counts = np.bincount(cell, minlength=len(trains) * N_GROUPS * n_windows)
+    return counts.reshape(len(trains), N_GROUPS, n_windows)
+
+
 def ceilings(
     *,
     mixing: float = 0.0,
@@ -105,28 +136,14 @@ def ceilings(
     {'rate': 0.3333333333333333, 'full': 1.0}
     """
     trains = generate(n_simulated, seed=seed, mixing=mixing, group_size=group_size, n_windows=n_windows)
-    cell = (trains.sample_index.astype(np.int64) * N_GROUPS + trains.units // group_size) * n_windows
-    cell += trains.times_us // (WINDOW_MS * US_PER_MS)
-    n_firing = np.bincount(cell, minlength=n_simulated * N_GROUPS * n_windows)
-    n_firing = n_firing.reshape(n_simulated, N_GROUPS, n_windows)
-
-    mean_on, mean_off = _means(mixing)
+    n_firing = spikes_by_window(trains)
+    mean_on, mean_off = mean_spikes(mixing)
     log_on = stats.binom.logpmf(n_firing, group_size, mean_on / group_size)
     log_off = stats.binom.logpmf(n_firing, group_size, mean_off / group_size)
     likelihood = np.stack([_log_likelihood(log_on, log_off, odd) for odd in range(N_GROUPS)], axis=1)
     ties = likelihood >= likelihood.max(axis=1, keepdims=True) - 1e-9
     right = ties[np.arange(n_simulated), trains.labels] / ties.sum(axis=1)
     return {"rate": 1 / N_GROUPS, "full": float(right.mean())}
-
-
-def _means(mixing: float) -> tuple[float, float]:
-    """Return the mean spikes of a group that is on and of one that is off (Eq. 5)."""
-    if not 0 <= mixing <= 1:
-        raise InputError(f"mixing is {mixing}", remedy="give a number from 0 to 1")
-    return (
-        (1 - mixing) * MEAN_ON + mixing * MEAN_ALIKE,
-        (1 - mixing) * MEAN_OFF + mixing * MEAN_ALIKE,
-    )
 
 
 def _groups_on(

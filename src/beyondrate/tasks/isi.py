@@ -6,6 +6,8 @@ class boundary, which the paper leaves open, are ours.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from jaxtyping import Bool, Int64
 
@@ -99,14 +101,35 @@ def generate(
     )
 
 
+class ClassMap(NamedTuple):
+    """The class of every number of pairs (rows) and interval in milliseconds (columns)."""
+
+    pairs: Int64[np.ndarray, " rates"]
+    interval_ms: Int64[np.ndarray, " intervals"]
+    label: Int64[np.ndarray, "rates intervals"]
+
+
+def class_map(
+    *, n_rates: int = 20, min_pairs: int = 5, n_intervals: int = 40, min_interval_ms: int = 1
+) -> ClassMap:
+    """Return where the classes lie: what the paper's Fig. 1 shows as a boundary between rates and intervals.
+
+    >>> pairs, interval_ms, label = class_map()
+    >>> pairs[0], pairs[-1], interval_ms[0], interval_ms[-1], label[0, 0], label[-1, -1]
+    (np.int64(5), np.int64(24), np.int64(1), np.int64(40), np.int64(0), np.int64(1))
+    """
+    i, j = np.indices((n_rates, n_intervals))
+    label = _label(i, j, n_rates, n_intervals).astype(np.int64)
+    return ClassMap(min_pairs + np.arange(n_rates), min_interval_ms + np.arange(n_intervals), label)
+
+
 def ceilings(*, n_rates: int = 20, n_intervals: int = 40) -> dict[str, float]:
     """Return the accuracy of the best rule that reads the rate, the interval, or both, by enumeration.
 
     >>> ceilings()
     {'rate': 0.75, 'isi': 0.75, 'full': 1.0}
     """
-    i, j = np.indices((n_rates, n_intervals))
-    label = _label(i, j, n_rates, n_intervals)
+    label = class_map(n_rates=n_rates, n_intervals=n_intervals).label
     high_by_rate, high_by_interval = label.sum(axis=1), label.sum(axis=0)
     return {
         "rate": float(np.maximum(high_by_rate, n_intervals - high_by_rate).sum() / label.size),

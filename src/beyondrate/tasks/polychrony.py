@@ -9,7 +9,7 @@ that neither a unit's times nor its intervals to background spikes are distribut
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Bool, Int64
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -111,6 +111,27 @@ def patterns_us(
     lags = np.empty_like(gaps)
     lags[:, order] = np.cumsum(gaps, axis=1)
     return lags
+
+
+def pattern_spikes(trains: SpikeTrains) -> Bool[np.ndarray, " spikes"]:
+    """Return which spikes are the pattern's and which background, of samples that ``generate`` made.
+
+    Example:
+        >>> trains = generate(20, seed=0)
+        >>> pattern_spikes(trains).sum()
+        np.int64(200)
+    """
+    by_unit = np.lexsort((trains.units, trains.sample_index))
+    times = trains.times_us[by_unit].astype(np.int64).reshape(len(trains), trains.n_units, -1)
+    lags = np.array(trains.meta["task"]["lags_us"])[trains.labels]
+    begin = (times[:, 0] - lags[:, :1]) % trains.duration_us  # if this of unit 0's spikes is the pattern's
+    expected = (begin[:, None, :] + lags[:, :, None]) % trains.duration_us
+    there = times[:, :, :, None] == expected[:, :, None, :]  # (sample, unit, spike, begin)
+    right_begin = there.any(axis=2).all(axis=1).argmax(axis=1)
+    found = np.take_along_axis(there, right_begin[:, None, None, None], axis=3)[..., 0]
+    mask = np.empty(trains.n_spikes, dtype=bool)
+    mask[by_unit] = found.ravel()
+    return mask
 
 
 def ceilings(*, n_classes: int = 4) -> dict[str, float]:

@@ -8,9 +8,10 @@ counts, times, intervals within a unit, coincidences and the lags without their 
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -88,6 +89,39 @@ def generate(
     )
 
 
+class Correlogram(NamedTuple):
+    """How often B fires after A: per spike of A and bin of lags, of each class; the bins' middles in ms."""
+
+    lag_ms: Float64[np.ndarray, " bins"]
+    spikes: Float64[np.ndarray, "classes bins"]
+
+
+def correlogram(trains: SpikeTrains, *, within_ms: int = 50, bin_ms: int = 2) -> Correlogram:
+    """Return the cross-correlogram of the couples of samples that ``generate`` made, by class.
+
+    That of one class is the other's mirror image.
+
+    Args:
+        trains: the samples, of which every class has one or more.
+        within_ms: longest lag, a multiple of the bins' width.
+        bin_ms: width of the bins.
+
+    Example:
+        >>> lag_ms, spikes = correlogram(generate(200, seed=0))
+        >>> lag_ms[spikes[0].argmax()] > 0 > lag_ms[spikes[1].argmax()]
+        np.True_
+    """
+    lag = _lags_us(trains)
+    lag = np.where(lag > trains.duration_us // 2, lag - trains.duration_us, lag) / US_PER_MS
+    edges = np.arange(-within_ms, within_ms + bin_ms, bin_ms)
+    spikes = np.empty((2, len(edges) - 1))
+    for label in range(2):
+        of_class = lag[trains.labels == label]
+        n_leading = of_class.size / of_class.shape[-1]
+        spikes[label] = np.histogram(of_class, edges)[0] / n_leading
+    return Correlogram((edges[:-1] + edges[1:]) / 2, spikes)
+
+
 def ceilings(
     *,
     n_couples: int = 5,
@@ -121,9 +155,7 @@ def ceilings(
         max_lag_ms=max_lag_ms,
         duration_ms=duration_ms,
     )
-    by_unit = np.lexsort((trains.units, trains.sample_index))
-    times = trains.times_us[by_unit].astype(np.int64).reshape(n_simulated, 2, n_couples, n_pairs)
-    lag = (times[:, 1, :, None, :] - times[:, 0, :, :, None]) % trains.duration_us  # from A's to B's
+    lag = _lags_us(trains)
     shortest, longest = min_lag_ms * US_PER_MS, max_lag_ms * US_PER_MS
     a_leads = (lag >= shortest) & (lag <= longest)
     lag = (-lag) % trains.duration_us
@@ -132,6 +164,14 @@ def ceilings(
     ties = likelihood[:, 0] == likelihood[:, 1]
     right = np.where(ties, 0.5, likelihood.argmax(axis=1) == trains.labels)
     return {"rate": 0.5, "zero-lag": 0.5, "full": float(right.mean())}
+
+
+def _lags_us(trains: SpikeTrains) -> Int64[np.ndarray, "samples couples pairs pairs"]:
+    """Return the time from every spike of A to every one of its partner B, round the circle."""
+    n_couples, n_pairs = trains.meta["task"]["n_couples"], trains.meta["task"]["n_pairs"]
+    by_unit = np.lexsort((trains.units, trains.sample_index))
+    times = trains.times_us[by_unit].astype(np.int64).reshape(len(trains), 2, n_couples, n_pairs)
+    return (times[:, 1, :, None, :] - times[:, 0, :, :, None]) % trains.duration_us
 
 
 def _log_pairings(

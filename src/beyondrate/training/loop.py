@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +43,9 @@ class TrainingSettings:
         epochs: most passes over the training samples.
         batch_size: samples an update.
         learning_rate: peak of the one-cycle schedule.
-        weight_decay: Adam's L2 penalty.
+        learning_rates: other peaks for some parameters, by the end of their dotted name, such as
+            {"log_tau": 2e-2, "delay_steps": 0.1}; the longest end that fits counts.
+        weight_decay: Adam's L2 penalty on weights (not on biases, time constants or delays).
         patience: stop after this many epochs without a better validation accuracy (or, at equal accuracy,
             a lower validation loss).
         clip: largest norm of the gradient.
@@ -53,6 +55,7 @@ class TrainingSettings:
     epochs: int = 30
     batch_size: int = 64
     learning_rate: float = 5e-3
+    learning_rates: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.0
     patience: int = 8
     clip: float = 1.0
@@ -62,6 +65,9 @@ class TrainingSettings:
         for name in ("epochs", "batch_size", "learning_rate", "patience", "clip"):
             if getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}", remedy=f"give a positive {name}")
+        for name, rate in self.learning_rates.items():
+            if rate <= 0:
+                raise InputError(f"the learning rate of {name!r} is {rate}", remedy="give a positive rate")
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ def fit(
     Args:
         model: any module from a (batch, time, unit) tensor to an output that ``loss`` understands. One that
             has ``takes_spike_rows = True`` is given SpikeRows instead, and no dense raster is ever made.
-            A method ``constrain()`` of any of its modules is called after every update.
+            A method ``constrain()`` of any of its modules is called after every update, and
+            ``anneal(progress)`` before every epoch with the share of the epochs that are done.
         train: samples to learn from.
         validation: samples that choose the epoch; keep the test samples out of both.
         dt_s: time step in seconds.
@@ -111,7 +118,8 @@ def fit(
         The course of the training.
 
     Raises:
-        InputError: if a part is empty, units or labels disagree, or the loss is not finite.
+        InputError: if a part is empty, units or labels disagree, a learning rate is given for a parameter
+            that the model does not train, or the loss is not finite.
     """
     loss = loss or CrossEntropy()
     settings = settings or TrainingSettings()
@@ -120,8 +128,7 @@ def fit(
     inputs = BinnedInput(train, dt_s, as_rows=takes_spike_rows(model), device=device)
     labels = torch.from_numpy(np.array(train.labels)).to(device)
     rng = np.random.default_rng(seed)
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.Adam(trained, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    optimiser = torch.optim.Adam(_parameter_groups(model, settings))
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _one_cycle(updates, settings.warm_up))
 
@@ -132,6 +139,8 @@ def fit(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)  # inside the fork: the caller's generator is left as it was
         for epoch in range(settings.epochs):
+            for anneal in _methods(model, "anneal"):
+                anneal(epoch / settings.epochs)
             train_losses.append(_train_epoch(model, inputs, labels, loss, settings, optimiser, schedule, rng))
             accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
             accuracies.append(accuracy)
@@ -219,11 +228,7 @@ def _train_epoch(
     rng: np.random.Generator,
 ) -> float:
     model.train()
-    constraints: list[Callable[[], None]] = [
-        cast("Callable[[], None]", module.constrain)
-        for module in model.modules()
-        if hasattr(module, "constrain")
-    ]
+    constraints = _methods(model, "constrain")
     order = rng.permutation(len(labels))
     total = 0.0
     for start in range(0, len(order), settings.batch_size):
@@ -244,6 +249,28 @@ def _train_epoch(
     return total / len(order)
 
 
+def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
+    """Return each trained parameter with its learning rate and weight decay, as Adam takes them."""
+    trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+    own_rate: dict[str, float] = {}
+    for end, rate in sorted(settings.learning_rates.items(), key=lambda item: len(item[0])):
+        named = [name for name in trained if f".{name}".endswith(f".{end}")]
+        if not named:
+            raise InputError(
+                f"learning_rates has {end!r}, but the model trains {', '.join(trained)}",
+                remedy="give the end of one of these names",
+            )
+        own_rate.update(dict.fromkeys(named, rate))
+    return [
+        {
+            "params": [parameter],
+            "lr": own_rate.get(name, settings.learning_rate),
+            "weight_decay": settings.weight_decay if name.endswith("weight") else 0.0,
+        }
+        for name, parameter in trained.items()
+    ]
+
+
 def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
     """Return the factor of the learning rate: a linear rise, then half a cosine to a thousandth."""
     rise = max(1, round(warm_up * updates))
@@ -255,6 +282,11 @@ def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
         return 1e-3 + (1 - 1e-3) * 0.5 * (1 + math.cos(math.pi * phase))
 
     return factor
+
+
+def _methods(model: nn.Module, name: str) -> list[Callable[..., None]]:
+    """Return the methods of this name that the modules of a network have."""
+    return [getattr(module, name) for module in model.modules() if hasattr(module, name)]
 
 
 def _device_of(model: object) -> torch.device:

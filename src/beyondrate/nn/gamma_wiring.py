@@ -1,0 +1,107 @@
+"""Which inputs reach which outputs of a synapse: all of them, or those under a convolution's kernel."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from beyondrate.ops.sparse_linear import SpikeRows, sparse_linear, spike_linear
+
+Spikes = SpikeRows | Float[Tensor, "batch time unit"]
+
+
+class Wiring(Protocol):
+    """Which inputs reach which outputs: a linear map of each step, the same for all steps."""
+
+    @property
+    def n_out(self) -> int:
+        """Output units."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Output channels, each with its own bias and bucket weights."""
+        ...
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weights, channels first."""
+        ...
+
+    def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
+        """Map units to units; more channels in ``weight`` give more outputs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Dense:
+    """Every input reaches every output."""
+
+    n_in: int
+    n_out: int
+
+    @property
+    def channels(self) -> int:
+        """Output channels: each output is one."""
+        return self.n_out
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """(out, in)."""
+        return self.n_out, self.n_in
+
+    def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
+        """Map units to units, skipping the silent ones."""
+        if isinstance(x, SpikeRows):
+            return sparse_linear(x, weight)
+        return spike_linear(x, weight)
+
+
+class Conv(NamedTuple):
+    """A convolutional layer: output channels, side of the square kernel, stride; padded by half a kernel."""
+
+    channels: int
+    kernel: int = 3
+    stride: int = 1
+
+
+@dataclass(frozen=True)
+class Conv2d:
+    """Units are pixels (channel, row, column), flattened; a kernel slides over them."""
+
+    in_shape: tuple[int, int, int]
+    conv: Conv
+
+    @property
+    def channels(self) -> int:
+        """Output channels."""
+        return self.conv.channels
+
+    @property
+    def out_shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns of the output."""
+        kernel, stride = self.conv.kernel, self.conv.stride
+        rows, columns = ((side + 2 * (kernel // 2) - kernel) // stride + 1 for side in self.in_shape[1:])
+        return self.channels, rows, columns
+
+    @property
+    def n_out(self) -> int:
+        """Output units."""
+        return math.prod(self.out_shape)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """(out channel, in channel, row, column)."""
+        return self.channels, self.in_shape[0], self.conv.kernel, self.conv.kernel
+
+    def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
+        """Convolve every step of every sample."""
+        x = x.dense().to(weight) if isinstance(x, SpikeRows) else x
+        frames = x.reshape(-1, *self.in_shape)
+        out = functional.conv2d(frames, weight, stride=self.conv.stride, padding=self.conv.kernel // 2)
+        return out.reshape(x.shape[0], x.shape[1], -1)

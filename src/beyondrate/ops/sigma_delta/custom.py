@@ -1,0 +1,103 @@
+"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from beyondrate.ops.threads import in_pieces
+
+
+@torch.library.custom_op("beyondrate::sigma_delta", mutates_args=())
+def sigma_delta(
+    x: Tensor,
+    state: Tensor,
+    transition: Tensor,
+    use_sum: bool,
+    theta0: float,
+    adaptation: float,
+    rho: float,
+    most_quanta: float,
+    gated: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the spike heights, the last buckets, and what the gradient needs to know of each step."""
+    from beyondrate.ops.gamma.cpu import passes_of
+    from beyondrate.ops.sigma_delta import cpu
+
+    spikes = torch.empty_like(x, memory_format=torch.contiguous_format)
+    flags = torch.empty(x.shape, dtype=torch.uint8)
+    end = state.clone(memory_format=torch.contiguous_format)
+    (given,), filled = _numpy(x), _numpy(end, spikes, flags)
+    numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
+    passes = passes_of(*_numpy(transition.to(x.dtype)))
+    arguments = given, *passes, use_sum, *numbers, gated, *filled
+    in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
+    return spikes, end, flags
+
+
+@torch.library.custom_op("beyondrate::sigma_delta_backward", mutates_args=())
+def _backward(
+    grad_spikes: Tensor, grad_end: Tensor, flags: Tensor, transition: Tensor, use_sum: bool
+) -> tuple[Tensor, Tensor]:
+    from beyondrate.ops.gamma.cpu import passes_of
+    from beyondrate.ops.sigma_delta import cpu
+
+    grad_x = torch.empty_like(grad_spikes, memory_format=torch.contiguous_format)
+    grad_state = grad_end.clone(memory_format=torch.contiguous_format)
+    passes = passes_of(*_numpy(transition.t().to(grad_x.dtype)))
+    given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
+    arguments = *given, *passes, use_sum, *filled
+    in_pieces(
+        partial(cpu.encode_backward, *arguments), len(grad_x), grad_x[0:1].numel() * grad_state.shape[1]
+    )
+    return grad_x, grad_state
+
+
+def _numpy(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
+@sigma_delta.register_fake
+def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:  # noqa: ANN401
+    x, state, *_ = inputs
+    return _empty_like(x), _empty_like(state), x.new_empty(x.shape, dtype=torch.uint8)
+
+
+@_backward.register_fake
+def _(*inputs: Any) -> tuple[Tensor, Tensor]:  # noqa: ANN401
+    grad_spikes, grad_end, *_ = inputs
+    return _empty_like(grad_spikes), _empty_like(grad_end)
+
+
+def _empty_like(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:  # noqa: ANN401
+    _, state, transition, use_sum, *_ = inputs
+    flags = output[2]
+    ctx.mark_non_differentiable(flags)
+    ctx.set_materialize_grads(False)  # spares zeros for what has no gradient
+    ctx.save_for_backward(flags, transition)
+    ctx.use_sum, ctx.dtype, ctx.state_shape = use_sum, state.dtype, state.shape
+
+
+def _gradient(
+    ctx: Any,  # noqa: ANN401
+    grad_spikes: Tensor | None,
+    grad_end: Tensor | None,
+    _: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    flags, transition = ctx.saved_tensors
+    if grad_spikes is None:
+        grad_spikes = torch.zeros(flags.shape, dtype=ctx.dtype)
+    if grad_end is None:
+        grad_end = torch.zeros(ctx.state_shape, dtype=ctx.dtype)
+    gradients = _backward(grad_spikes, grad_end, flags, transition, ctx.use_sum)
+    return *gradients, *[None] * 7
+
+
+sigma_delta.register_autograd(_gradient, setup_context=_save)
