@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from beyondrate import datasets, nn, perturb, storage, tasks, variants
     from beyondrate.audit.result import AuditResult
     from beyondrate.audit.run import audit
-    from beyondrate.report import write_report
+    from beyondrate.report import write_report, write_reproduction
+    from beyondrate.reproduce.figure import Reproduction
+    from beyondrate.reproduce.run import reproduce
     from beyondrate.storage import load, save
     from beyondrate.training import TrainingSettings, fit, predict
 
@@ -27,6 +29,7 @@ __all__ = [
     "AuditResult",
     "InputError",
     "MissingExtraError",
+    "Reproduction",
     "SpikeTrains",
     "TrainingSettings",
     "audit",
@@ -36,23 +39,27 @@ __all__ = [
     "nn",
     "perturb",
     "predict",
+    "reproduce",
     "save",
     "storage",
     "tasks",
     "variants",
     "write_report",
+    "write_reproduction",
 ]
 __version__ = "0.1.0"
 
 # Loaded when first asked for: torch alone takes more than a second.
 _ROOM_OF = {
     "AuditResult": "audit.result",
+    "Reproduction": "reproduce.figure",
     "TrainingSettings": "training",
     "fit": "training",
     "load": "storage",
     "predict": "training",
     "save": "storage",
     "write_report": "report",
+    "write_reproduction": "report",
 }
 
 

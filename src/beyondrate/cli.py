@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 from rich.console import Console
@@ -17,12 +17,14 @@ from rich.progress import Progress as RichProgress
 from rich.table import Table
 
 from beyondrate.errors import InputError, MissingExtraError
-from beyondrate.events import SpikeTrains
 from beyondrate.perturb import PERTURBATIONS
 from beyondrate.progress import Progress
 
 if TYPE_CHECKING:
     from beyondrate.audit.plan import Normalise
+    from beyondrate.datasets.split import Protocol
+    from beyondrate.reproduce.experiment import Preset
+    from beyondrate.reproduce.figure import Reproduction
 
 app = typer.Typer(
     help="Audit event data and models for how much of their accuracy is spike timing and how much is rate.",
@@ -42,6 +44,7 @@ err_console = Console(stderr=True)
 STOPPED = 130  # exit status after Ctrl-C
 PLAIN_SECONDS = 10  # between two lines of progress where the output is no terminal
 
+Bin = Annotated[float | None, typer.Option(help="Spikes of a unit in one bin of so many seconds count once.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
 In = Annotated[Path, typer.Argument(metavar="IN", help="Event file, .h5 or .npz.")]
 Level = Annotated[float, typer.Option(help="A fraction from 0 to 1; seconds for the jitters.")]
@@ -228,31 +231,29 @@ def encode(
 
 
 @variant_app.command("part")
-def variant_part(source: In, target: Out, seed: Seed = 0) -> None:
+def variant_part(source: In, target: Out, bin: Bin = None, seed: Seed = 0) -> None:
     """Keep the units and samples that spike often enough, and as many samples of every class."""
-    from beyondrate import storage, variants
-
-    storage.check_writable(target)
-    _save_variant(variants.part(storage.load(source), seed=seed), target)
+    _variant("part", source, target, bin, seed)
 
 
 @variant_app.command("norm")
-def variant_norm(source: In, target: Out, seed: Seed = 0) -> None:
+def variant_norm(source: In, target: Out, bin: Bin = None, seed: Seed = 0) -> None:
     """Remove every trace of spike count: each unit spikes equally often in every sample."""
+    _variant("norm", source, target, bin, seed)
+
+
+def _variant(
+    name: Literal["part", "norm"], source: Path, target: Path, bin_s: float | None, seed: int
+) -> None:
     from beyondrate import storage, variants
 
     storage.check_writable(target)
-    whole = storage.load(source)
-    _save_variant(variants.norm(whole, seed=seed), target)
-
-
-def _save_variant(trains: SpikeTrains, target: Path) -> None:
-    from beyondrate import storage
-
-    storage.save(trains, target)
-    out_console.print(f"{target}: {trains!r}", highlight=False)
+    with storage.opened(source) as trains, _progress() as progress:
+        made = variants.stream(name, trains, bin_s=bin_s, seed=seed, progress=progress)
+        storage.save(made, target)
+    out_console.print(f"{target}: {made}", highlight=False)
     table = Table("class", "before", "after")
-    for line in trains.meta["variant"]["per_class"]:
+    for line in made.meta["variant"]["per_class"]:
         table.add_row(str(line["class"]), str(line["before"]), str(line["after"]))
     out_console.print(table)
 
@@ -299,13 +300,23 @@ def data_list() -> None:
 
 
 @data_app.command("get")
-def data_get(name: Annotated[str, typer.Argument(help="A data set's name.")]) -> None:
+def data_get(
+    name: Annotated[str, typer.Argument(help="A data set's name.")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="File or folder of the published files, packed or not.")
+    ] = None,
+) -> None:
     """Make or fetch a data set into the cache, and say what it is."""
-    from beyondrate import datasets
+    from beyondrate import datasets, storage
 
     with _progress() as progress:
-        trains = datasets.load(name, progress)
-    out_console.print(repr(trains), highlight=False)
+        path = datasets.get(name, source, progress)
+    with storage.opened(path) as trains:
+        out_console.print(f"{path}: {trains}", highlight=False, soft_wrap=True)
+        for original in trains.meta.get("originals", ()):
+            out_console.print(
+                "{name}: MD5 {md5}, {check}".format(**original), highlight=False, soft_wrap=True
+            )
 
 
 @data_app.command("info")
@@ -340,6 +351,78 @@ def data_export(
     storage.check_writable(target)
     storage.save(storage.load(source), target, format=format)
     out_console.print(f"{target}: written as {format}", highlight=False)
+
+
+@app.command()
+def reproduce(
+    figure: Annotated[str, typer.Argument(help='A figure, such as yu2025/fig5; "list" names them all.')],
+    data: Annotated[
+        str | None, typer.Option(help="A data set's name, or an .h5 or .npz file (shd if here, else ours).")
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="quick (minutes, a look) or paper (five seeds or more).")
+    ] = "quick",
+    seeds: Annotated[int | None, typer.Option(help="Trainings of each net (the preset's).", min=1)] = None,
+    protocol: Annotated[
+        str, typer.Option(help="held-out (speakers apart), or yu2025 (divided as the paper's code does).")
+    ] = "held-out",
+    out: Annotated[Path | None, typer.Option(help="Folder for a paper's figures (runs/PAPER).")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes side by side (one a processor).", min=0)
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on; it always does: nothing is done twice.")
+    ] = True,
+) -> None:
+    """Make a paper's figure again: picture, table, and what of the paper holds here."""
+    import beyondrate as br
+    from beyondrate.reproduce.run import FIGURES
+
+    if figure == "list":
+        table = Table("figure", "what it shows")
+        for entry in FIGURES.values():
+            table.add_row(entry.name, entry.shows)
+        out_console.print(table)
+        return
+    paper, _, name = figure.partition("/")
+    folder = (out or Path("runs") / paper) / name
+    with _progress() as progress:
+        made = br.reproduce(
+            figure,
+            data=data,
+            preset=cast("Preset", preset),  # refused there if it is another word
+            seeds=seeds,
+            protocol=cast("Protocol", protocol),
+            out=folder.parent,
+            workers=workers,
+            command="beyondrate " + " ".join(sys.argv[1:]),
+            progress=progress,
+        )
+    br.write_reproduction(made.as_json(), folder)
+    _print_reproduction(made)
+    out_console.print(f"\nFigure: {folder / 'report.html'}, figure.png, figure.svg", highlight=False)
+
+
+def _print_reproduction(made: Reproduction) -> None:
+    out_console.print(made.title, style="bold", highlight=False, markup=False)
+    if made.claims:
+        table = Table("claim", "here", "measured")
+        for claim in made.claims:
+            table.add_row(claim.sentence, claim.holds, claim.measured)
+        out_console.print(table, highlight=False, markup=False)
+    if made.comparisons:
+        table = Table("quantity", "published", "ours", "difference / error")
+        for row in made.comparisons:
+            ours, errors = row.ours, row.difference_in_errors
+            table.add_row(
+                row.published.quantity,
+                f"{row.published.value:.4g}",
+                "–" if ours is None else f"{ours.estimate:.4g} ({ours.low:.4g} to {ours.high:.4g})",
+                f"{errors:+.1f}" if errors is not None else "" if row.same_data else "other data",
+            )
+        out_console.print(table, highlight=False, markup=False)
+    for note in made.notes:
+        out_console.print(note, style="dim", highlight=False, markup=False)
 
 
 if __name__ == "__main__":

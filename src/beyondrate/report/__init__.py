@@ -1,5 +1,6 @@
-"""Results of an audit as figures and as one page that opens without a network."""
+"""Results as figures and as pages that open without a network."""
 
 from beyondrate.report.page import figures, write_report
+from beyondrate.report.reproduction import write_reproduction
 
-__all__ = ["figures", "write_report"]
+__all__ = ["figures", "write_report", "write_reproduction"]

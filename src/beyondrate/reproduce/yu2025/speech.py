@@ -1,0 +1,220 @@
+"""The speech experiment of Yu et al. 2025: nets trained on whole, part and norm, tested when disturbed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beyondrate import perturb, variants
+from beyondrate.audit.outcomes import Answers, Arm, Outcomes, Test
+from beyondrate.audit.plan import VARIANTS, perturbation_seed
+from beyondrate.audit.prepare import prepare as prepare_variant
+from beyondrate.audit.prepare import variant_facts
+from beyondrate.audit.recipe import DEFAULT_TAU_S, NetworkArm, rate_arm, spiking_arm
+from beyondrate.audit.train_and_test import answers_under, keep_network, scorer, train_arm
+from beyondrate.audit.variant_store import VariantData, VariantStore
+from beyondrate.datasets.split import Split, make_split
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains
+from beyondrate.jobs import Tell, read_json, read_result
+from beyondrate.reproduce.experiment import Experiment, Plan, Request
+from beyondrate.reproduce.yu2025.speech_arms import RECIPES, TUNED_AS, as_json
+
+DT_S = 0.01
+PUBLISHED_BINS = 100  # of a sample in the published files
+SPLIT_SEED = 0
+TUNING_VARIANT = "norm"
+TESTS: dict[str, dict[str, tuple[float, ...]]] = {
+    "quick": {
+        "jitter": (0.005, 0.01, 0.025, 0.05, 0.1),
+        "jitter-unit": (0.005, 0.01, 0.025, 0.05, 0.1),
+        "delete": (0.1, 0.25, 0.5, 0.75, 0.9),
+        "reverse": (0.0,),
+    },
+    "paper": {
+        "jitter": (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.2),
+        "jitter-unit": (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.2),
+        "delete": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+        "reverse": (0.0,),
+    },
+}
+TAU_GRID_S = {"quick": (0.03, 0.1, 0.3), "paper": (0.01, 0.02, 0.05, 0.1, 0.2, 0.5)}
+SEEDS = {"quick": 2, "paper": 5}
+
+
+@dataclass(frozen=True)
+class SpeechJob:
+    """One training, on clean samples or on disturbed ones, and its tests.
+
+    Args:
+        variant: "whole", "part" or "norm".
+        model: "rate" or a name of RECIPES.
+        control: "none", "tau-0.1" (a try for τ), "tau-tuned", "frozen" or "learned".
+        seed: of the training.
+        disturbed_by: the perturbation of the training and validation samples; "none" for clean ones.
+        level: its level.
+        all_tests: test under every perturbation of the plan; else on samples as trained on.
+    """
+
+    variant: str
+    model: str
+    control: str
+    seed: int
+    disturbed_by: str = "none"
+    level: float = 0.0
+    all_tests: bool = True
+
+    @property
+    def key(self) -> str:
+        """The job's name, also of the file that keeps its result."""
+        disturbed = "" if self.disturbed_by == "none" else f"_{self.disturbed_by}-{self.level:g}"
+        return f"{self.variant}_{self.model}_{self.control}_{self.seed}{disturbed}"
+
+
+def make_plan(request: Request) -> Plan:
+    """Return everything that decides the experiment's results."""
+    if request.data is None:
+        raise InputError("no data are given", remedy="name a data set with --data")
+    preset = request.preset
+    return {
+        "preset": preset,
+        "data": request.data.name,
+        "data_digest": request.data.trains.digest,
+        "protocol": request.protocol,
+        "dt_s": DT_S if request.protocol == "held-out" else request.data.trains.duration_s / PUBLISHED_BINS,
+        "seeds": list(range(SEEDS[preset]) if request.seeds is None else request.seeds),
+        "tests": [["none", 0.0], *([name, x] for name, levels in TESTS[preset].items() for x in levels)],
+        "tau_grid_s": list(TAU_GRID_S[preset]),
+        "recipes": {name: as_json(recipe) for name, recipe in RECIPES.items()},
+    }
+
+
+def prepare(folder: Path, plan: Plan, request: Request) -> None:
+    """Make whole, part and norm, each divided into training, validation and test samples."""
+    store = VariantStore(folder / "data")
+    missing = [name for name in VARIANTS if not store.has(name)]
+    if not missing or request.data is None:
+        return
+    trains = request.data.trains
+    make = _as_published if request.protocol == "yu2025" else _held_out
+    for name in missing:
+        data, facts, split = make(trains, name)
+        store.write(name, data, {**facts, "split": split.protocol})
+
+
+def _held_out(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, Any], Split]:
+    """Divide the samples, then take every threshold from the training part only."""
+    split = make_split(trains, seed=SPLIT_SEED)
+    return *prepare_variant(trains, split, name, normalise="train", seed=SPLIT_SEED), split
+
+
+def _as_published(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, Any], Split]:
+    """Take thresholds from binary rasters of all samples, then divide the shuffled samples by number."""
+    if name == "whole":
+        made = trains[np.random.default_rng(SPLIT_SEED).permutation(len(trains))]
+    else:
+        make = variants.part if name == "part" else variants.norm
+        made = make(trains, bin_s=trains.duration_s / PUBLISHED_BINS, seed=SPLIT_SEED)
+    split = make_split(made, seed=SPLIT_SEED, protocol="yu2025")
+    indices = {"train": split.train, "validation": split.validation, "test": split.test}
+    return VariantData(made, indices), variant_facts(made, indices), split
+
+
+def tuning_jobs(plan: Plan, models: Sequence[str]) -> list[SpeechJob]:
+    """Return the trainings that choose τ on validation, for each network that is tuned."""
+    names = dict.fromkeys(TUNED_AS[model] for model in models)
+    return [
+        SpeechJob(TUNING_VARIANT, name, f"tau-{tau:g}", plan["seeds"][0], all_tests=False)
+        for name in names
+        for tau in plan["tau_grid_s"]
+    ]
+
+
+_store = lru_cache(maxsize=1)(VariantStore)  # a worker reads each variant once
+
+
+def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Train a network as a job says, and return the classes that it gives to the test samples."""
+    job, plan = SpeechJob(**values), read_json(folder / "plan.json")
+    data = _store(folder / "data").read(job.variant)
+    trained_under: Test = (job.disturbed_by, job.level)
+    train, validation = data.train, data.validation
+    if job.disturbed_by != "none":
+        train, validation = (
+            perturb.apply(part, *trained_under, np.random.default_rng([job.seed, i]))
+            for i, part in enumerate((train, validation))
+        )
+    arm = _arm(folder, plan, job, train)
+    training = train_arm(arm, train, validation, job.seed, tell)
+    if job.control.startswith("tau-") and job.control != "tau-tuned":  # only validation may choose τ
+        return {"training": training}
+    keep_network(arm, folder, job.key, plan["data_digest"])
+    tests = [(name, level) for name, level in plan["tests"]] if job.all_tests else [trained_under]
+    answered = answers_under(scorer(arm), data.test, tests, lambda test: _rng(job, test), tell)
+    return {"training": training, "tests": answered}
+
+
+def _arm(folder: Path, plan: Plan, job: SpeechJob, train: SpikeTrains) -> NetworkArm:
+    if job.model == "rate":
+        return rate_arm(train, seed=job.seed)
+    return spiking_arm(
+        RECIPES[job.model],
+        job.control,
+        train,
+        dt_s=plan["dt_s"],
+        tau_s=_tau_s(folder, plan, job),
+        seed=job.seed,
+    )
+
+
+def _tau_s(folder: Path, plan: Plan, job: SpeechJob) -> float:
+    if job.control in ("tau-tuned", "frozen", "learned") and job.model != "spikemax":
+        return chosen_tau_s(folder, plan, job.model)
+    return float(job.control.removeprefix("tau-")) if job.control.startswith("tau-") else DEFAULT_TAU_S
+
+
+def chosen_tau_s(folder: Path, plan: Plan, model: str) -> float:
+    """Return the τ that did best on validation; nets with delays take the one of their net without."""
+    scores = {
+        float(job.control.removeprefix("tau-")): read_result(folder, job)["training"]["validation_accuracy"]
+        for job in tuning_jobs(plan, [model])
+    }
+    return max(scores, key=lambda tau: (scores[tau], -tau))
+
+
+def _rng(job: SpeechJob, test: Test) -> np.random.Generator:
+    """Return the generator of a perturbation: the same for every model, so that they face the same spikes."""
+    return np.random.default_rng(perturbation_seed(job.variant, *test, job.seed))
+
+
+def outcomes(folder: Path, plan: Plan, jobs: Sequence[SpeechJob]) -> Outcomes:
+    """Return what the networks of finished jobs answered; trained on disturbed samples: "retrained"."""
+    store = VariantStore(folder / "data")
+    labels = {name: np.asarray(store.read(name).test.labels) for name in {job.variant for job in jobs}}
+    predictions: dict[tuple[Arm, int], dict[Test, np.ndarray]] = {}
+    validation: dict[tuple[Arm, int], float] = {}
+    for job in jobs:
+        result = read_result(folder, job)
+        control = job.control if job.disturbed_by == "none" else f"{job.control}, retrained"
+        key = Arm(job.variant, job.model, control), job.seed
+        for test in result["tests"]:
+            predictions.setdefault(key, {})[test["perturbation"], test["level"]] = np.array(
+                test["classes"], dtype=np.int32
+            )
+        validation[key] = result["training"]["validation_accuracy"]
+    answers = [Answers(*key, validation[key], found) for key, found in predictions.items()]
+    return Outcomes(answers, labels)
+
+
+EXPERIMENT = Experiment(
+    name="speech",
+    work="beyondrate.reproduce.yu2025.speech:run_job",
+    plan=make_plan,
+    prepare=prepare,
+    takes_data=True,
+)
