@@ -45,4 +45,7 @@ def _say(answers: TextIO, **message: Any) -> None:  # noqa: ANN401
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except BrokenPipeError:  # whoever asked is gone
+        os._exit(1)

@@ -51,7 +51,7 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        columns = min(COLUMNS, len(panels))
+        columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
         rows = math.ceil(len(panels) / columns)
         width, height = PANEL_INCHES
         size = (max(7.0, width * columns), _height(panels) * height * rows + 0.9)
