@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from beyondrate import InputError, SpikeTrains
+from beyondrate import InputError, SpikeTrains, perturb
 from beyondrate.nn import CountMLP, MeanMembrane, SpikingNet
 from beyondrate.training import TrainingSettings, fit, predict
 from beyondrate.training.inputs import BinnedInput
@@ -223,3 +223,18 @@ def test_what_cannot_be_trained_is_refused():
 
     with pytest.raises(InputError, match="loss became nan"):
         fit(Diverged(), trains, trains, dt_s=DT_S)
+
+
+def test_samples_can_be_drawn_anew_for_every_epoch():
+    train, validation = early_or_late(40, 0), early_or_late(20, 1)
+    drawn = []
+
+    def redraw(rng: np.random.Generator) -> SpikeTrains:
+        drawn.append(perturb.jitter(train, 0.001, rng))
+        return drawn[-1]
+
+    settings = TrainingSettings(epochs=3)
+    fit(spiking_net(), train, validation, dt_s=DT_S, loss=MeanMembrane(), settings=settings, redraw=redraw)
+    assert len(drawn) == 3 and len({trains.digest for trains in drawn}) == 3
+    with pytest.raises(InputError, match="changed the labels"):
+        fit(spiking_net(), train, validation, dt_s=DT_S, loss=MeanMembrane(), redraw=lambda rng: train[::-1])

@@ -97,6 +97,7 @@ def fit(
     loss: Loss | None = None,
     settings: TrainingSettings | None = None,
     seed: int = 0,
+    redraw: Callable[[np.random.Generator], SpikeTrains] | None = None,
     progress: Progress = silent,
 ) -> FitResult:
     """Train a network on spike trains and leave in it the weights of its best validation epoch.
@@ -112,6 +113,7 @@ def fit(
         loss: what to minimise; default cross-entropy of (batch, class) scores.
         settings: epochs, learning rate and the like.
         seed: of the order of the samples, and of the model's dropout.
+        redraw: gives the training samples anew before every epoch, with the same labels; for augmentation.
         progress: told after each epoch.
 
     Returns:
@@ -125,7 +127,8 @@ def fit(
     settings = settings or TrainingSettings()
     _check_parts(train, validation)
     device = _device_of(model)
-    inputs = BinnedInput(train, dt_s, as_rows=takes_spike_rows(model), device=device)
+    as_rows = takes_spike_rows(model)
+    inputs = BinnedInput(train, dt_s, as_rows=as_rows, device=device)
     labels = torch.from_numpy(np.array(train.labels)).to(device)
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(_parameter_groups(model, settings))
@@ -141,6 +144,8 @@ def fit(
         for epoch in range(settings.epochs):
             for anneal in _methods(model, "anneal"):
                 anneal(epoch / settings.epochs)
+            if redraw is not None:
+                inputs = BinnedInput(_redrawn(train, redraw(rng)), dt_s, as_rows=as_rows, device=device)
             train_losses.append(_train_epoch(model, inputs, labels, loss, settings, optimiser, schedule, rng))
             accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
             accuracies.append(accuracy)
@@ -269,6 +274,12 @@ def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict
         }
         for name, parameter in trained.items()
     ]
+
+
+def _redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:
+    if not np.array_equal(train.labels, drawn.labels):
+        raise InputError("redraw changed the labels", remedy="give the same samples in the same order")
+    return drawn
 
 
 def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
