@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from typer.testing import CliRunner
 
-from beyondrate import InputError, SpikeTrains, variants
+from beyondrate import InputError, SpikeTrains, storage, variants
+from beyondrate.cli import app
 from beyondrate.variants import certificate, norm, part
 
 PROPERTY = settings(max_examples=50, deadline=None, derandomize=True)
@@ -388,3 +391,146 @@ def test_bad_arguments_are_refused(arguments, says):
 def test_no_samples_are_refused():
     with pytest.raises(InputError, match="there are no samples"):
         part(trains_of_counts([[3]], [0])[:0])
+
+
+# more data than memory
+
+
+def same(found, expected):
+    assert found.digest == expected.digest
+    assert json.dumps(dict(found.meta)) == json.dumps(dict(expected.meta))
+
+
+@pytest.mark.parametrize("layout", ["h5", "shd", "npz"])
+@pytest.mark.parametrize("make", [part, norm])
+@pytest.mark.parametrize("bin_s", [None, 0.0005])
+def test_a_stream_from_a_file_is_byte_for_byte_what_memory_gives(tmp_path, monkeypatch, layout, make, bin_s):
+    rng = np.random.default_rng(0)
+    meta = {"label_names": ["a", "b", "c"], "split": ["train", "test"] * 30}
+    trains = trains_of_counts(rng.poisson(8, (60, 5)), np.minimum(np.arange(60) % 4, 2), meta=meta)
+    source = tmp_path / f"whole.{layout}"
+    storage.save(trains, source, format=layout)
+    arguments = {"epsilon": 0.1, "bin_s": bin_s, "seed": 4}
+    expected = make(storage.load(source), **arguments)
+    storage.save(expected, tmp_path / "expected.h5")
+    assert 0 < expected.n_spikes < trains.n_spikes
+    told = []
+    for n_spikes in (1 << 20, 50):  # all at once, and a few samples at a time
+        monkeypatch.setattr(variants, "_BLOCK_SPIKES", n_spikes)
+        told.clear()
+        with storage.opened(source) as file:
+            made = variants.stream(
+                make.__name__, file, **arguments, progress=lambda *facts: told.append(facts)
+            )
+            assert (len(made), made.n_spikes) == (len(expected), expected.n_spikes)
+            storage.save(made, tmp_path / "found.h5")
+        same(storage.load(tmp_path / "found.h5"), expected)
+        assert (tmp_path / "found.h5").read_bytes() == (tmp_path / "expected.h5").read_bytes()
+        assert told[-1] == (len(expected), len(expected), "writing samples")
+        assert (60, 60, "counting spikes") in told
+        with storage.opened(source) as file:
+            same(make(file, **arguments), expected)
+        with storage.opened(source) as file:
+            storage.save(variants.stream(make.__name__, file, **arguments), tmp_path / "found.npz")
+        same(storage.load(tmp_path / "found.npz"), expected)
+
+
+def test_the_command_streams_too(tmp_path):
+    trains = trains_of_counts(np.random.default_rng(0).poisson(20, (60, 5)), np.arange(60) % 3)
+    source, target = tmp_path / "whole.npz", tmp_path / "norm.h5"
+    storage.save(trains, source)
+    done = CliRunner().invoke(app, ["variant", "norm", str(source), str(target), "--bin", "0.001"])
+    assert done.exit_code == 0, done.output
+    same(storage.load(target), norm(trains, bin_s=0.001))
+    assert f"norm.h5: {len(norm(trains, bin_s=0.001))} samples, " in done.stdout
+
+
+def test_memory_holds_a_part_of_the_data_only(tmp_path, monkeypatch):
+    trains = trains_of_counts(np.full((600, 20), 200), np.arange(600) % 2)  # 14 MB of spikes
+    source = tmp_path / "whole.h5"
+    storage.save(trains, source)
+    size = trains.times_us.nbytes + trains.units.nbytes
+    monkeypatch.setattr(variants, "_BLOCK_SPIKES", 1 << 15)
+    monkeypatch.setattr(storage.h5, "_CHUNK", 1 << 15)
+
+    def peak(work):
+        tracemalloc.start()
+        work()
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    def stream(name):
+        with storage.opened(source) as file:
+            storage.save(variants.stream(name, file), tmp_path / "made.h5")
+
+    stream("part")  # compiles
+    assert peak(lambda: stream("part")) < size / 3
+    assert peak(lambda: stream("norm")) < size / 3
+    assert peak(lambda: part(storage.load(source))) > size
+
+
+def test_a_damaged_chunk_of_a_stream_is_refused(tmp_path):
+    trains = trains_of_counts(np.full((60, 20), 200), np.arange(60) % 2)
+    source = tmp_path / "whole.h5"
+    storage.save(trains, source)
+    whole = bytearray(source.read_bytes())
+    whole[whole.index(trains.times_us[100:120].tobytes()) + 5] ^= 16
+    source.write_bytes(whole)
+    with storage.opened(source) as file, pytest.raises(InputError, match=r"whole\.h5: cannot be read"):
+        variants.stream("norm", file)
+
+
+# the published sets
+
+
+def published_rasters(trains, n_bins=100, longest_s=1.4, in_batch=256):
+    """The rasters that Yu, Sun and Goodman's script makes: whole batches only, edges that span 1.4 s."""
+    n_samples = len(trains) // in_batch * in_batch
+    rasters = np.zeros((n_samples, trains.n_units, n_bins), dtype=bool)
+    edges = np.linspace(0, longest_s, n_bins)
+    for sample in range(n_samples):
+        one = trains[sample]
+        column = np.minimum(np.digitize(one.times_us / 1e6, edges), n_bins - 1)
+        rasters[sample, one.units, column] = True
+    return rasters
+
+
+def published_selection(counts, labels, share):
+    """Its choice: all samples that any nearly good unit asks for, units that always spike, equal classes."""
+    low = counts < 2
+    asking = (low.mean(axis=0) <= share) & low.any(axis=0)
+    remaining = ~low[:, asking].any(axis=1)
+    units = np.flatnonzero(counts[remaining].min(axis=0) > 0)
+    return remaining, units, np.bincount(labels[remaining]).min(), counts[remaining].min(axis=0)[units]
+
+
+@pytest.mark.parametrize("seed", [0, 2, 4])
+def test_the_sizes_of_the_published_script_are_reached(seed):
+    rng = np.random.default_rng(seed)
+    n_samples, n_units = 300, 40
+    rates = np.linspace(5, 30, n_units) * rng.lognormal(0, 0.5, (n_samples, 1))
+    middle = np.arange(99) * 1.4 / 99 + 0.007  # of the columns, where rounding the edges to µs moves no spike
+    samples = []
+    for row in rng.poisson(rates):
+        units = np.repeat(np.arange(n_units), row)
+        samples.append((np.rint(rng.choice(middle, len(units)) * 1e6).astype(int), units))
+    trains = SpikeTrains.from_samples(
+        samples, labels=np.arange(n_samples) % 4, n_units=n_units, duration_us=1_400_000
+    )
+    rasters = published_rasters(trains)
+    assert len(rasters) == 256 and not rasters[:, :, 0].any()
+    counts = rasters.sum(axis=2)
+    remaining, units, smallest, c_min = published_selection(counts, trains.labels[:256], 0.02)
+    assert 0 < (~remaining).sum() < 100 and (c_min == 1).any() and (c_min > 2).any()
+
+    script = {"epsilon": np.nextafter(0.02, 1), "fewest": 1, "min_class_share": 1e-9, "bin_s": 0.014141}
+    made = norm(trains[:256], **script)
+    report = made.meta["variant"]
+    assert report["kept_units"] == units.tolist()
+    assert (len(made), made.n_units) == (4 * smallest, len(units))
+    assert set(report["kept_samples"]) <= set(np.flatnonzero(remaining).tolist())
+    assert sum(row["dropped_filter"] for row in report["per_class"]) == (~remaining).sum()
+    assert (report["c_min"] >= c_min).all()  # ours: of the balanced samples, theirs: of all that remain
+    paper = norm(trains[:256], epsilon=0.02, bin_s=0.014141)
+    assert paper.meta["variant"]["kept_units"] == units[c_min >= 2].tolist()  # Eq. 8 wants two spikes

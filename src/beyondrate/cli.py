@@ -42,6 +42,7 @@ app.add_typer(perturb_app, name="perturb")
 out_console = Console()
 err_console = Console(stderr=True)
 STOPPED = 130  # exit status after Ctrl-C
+KEPT = "What is finished is kept; --resume goes on."
 PLAIN_SECONDS = 10  # between two lines of progress where the output is no terminal
 
 Bin = Annotated[float | None, typer.Option(help="Spikes of a unit in one bin of so many seconds count once.")]
@@ -71,10 +72,10 @@ def _fail(message: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Progress]:
+def _progress(when_stopped: str = "Nothing was written.") -> Iterator[Progress]:
     """Show how far long work is and the time left: a bar in a terminal, else a line now and then.
 
-    Ctrl-C inside ends the program, saying that what is finished is kept.
+    Ctrl-C inside ends the program, saying what is left of the work.
     """
     try:
         if err_console.is_terminal:
@@ -83,7 +84,7 @@ def _progress() -> Iterator[Progress]:
         else:
             yield _PlainProgress()
     except KeyboardInterrupt:
-        err_console.print("\nStopped. What is finished is kept; --resume goes on.")
+        err_console.print("\nStopped. " + when_stopped)
         raise typer.Exit(STOPPED) from None
 
 
@@ -162,7 +163,7 @@ def audit(
     import beyondrate as br
 
     out = out or Path("runs") / Path(data).stem
-    with _progress() as progress:
+    with _progress(KEPT) as progress:
         result = br.audit(
             data,
             models=_names(models),
@@ -251,7 +252,7 @@ def _variant(
     with storage.opened(source) as trains, _progress() as progress:
         made = variants.stream(name, trains, bin_s=bin_s, seed=seed, progress=progress)
         storage.save(made, target)
-    out_console.print(f"{target}: {made}", highlight=False)
+    out_console.print(f"{target}: {made}", highlight=False, soft_wrap=True)
     table = Table("class", "before", "after")
     for line in made.meta["variant"]["per_class"]:
         table.add_row(str(line["class"]), str(line["before"]), str(line["after"]))
@@ -309,7 +310,7 @@ def data_get(
     """Make or fetch a data set into the cache, and say what it is."""
     from beyondrate import datasets, storage
 
-    with _progress() as progress:
+    with _progress("A download goes on where it stopped.") as progress:
         path = datasets.get(name, source, progress)
     with storage.opened(path) as trains:
         out_console.print(f"{path}: {trains}", highlight=False, soft_wrap=True)
@@ -386,7 +387,7 @@ def reproduce(
         return
     paper, _, name = figure.partition("/")
     folder = (out or Path("runs") / paper) / name
-    with _progress() as progress:
+    with _progress(KEPT) as progress:
         made = br.reproduce(
             figure,
             data=data,

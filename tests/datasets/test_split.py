@@ -168,7 +168,8 @@ def test_two_samples_a_class_are_enough_if_one_class_has_more() -> None:
             "class 1 has no sample to train on",
         ),
         (labelled([0, 0, 1, 1], split=["test"] * 4), "no sample is left to validate on"),
-        (labelled([0, 0, 1, 1], split=["train", "valid", "x", "test"]), "meta's split holds 'valid'; give"),
+        (labelled([0, 0, 1, 1], split=["train", "valid", "x", "test"]), "meta's split holds 'x'; give"),
+        (labelled([0, 0, 1, 1] * 2, split=["train", "valid"] * 4), "names samples to validate on and none"),
     ],
 )
 def test_data_that_cannot_be_divided(trains: SpikeTrains, message: str) -> None:
@@ -180,3 +181,40 @@ def test_data_that_cannot_be_divided(trains: SpikeTrains, message: str) -> None:
 def test_shares_that_leave_nothing(shares: tuple[float, float]) -> None:
     with pytest.raises(InputError, match="test share is"):
         make_split(labelled([0, 1] * 9), seed=0, test_share=shares[0], validation_share=shares[1])
+
+
+def test_the_parts_that_the_data_name() -> None:
+    named = ["train"] * 20 + ["valid"] * 6 + ["test"] * 14
+    trains = labelled(np.arange(40) % 2, np.arange(40) % 5, split=named)
+    split = make_split(trains, seed=0)
+    assert_divides(split, trains)
+    assert (split.train[-1], split.validation.tolist(), split.test[0]) == (19, list(range(20, 26)), 26)
+    assert "5 of their 5 groups also have samples outside" in split.protocol
+    assert "Validation: the 6 samples that the data name." in split.protocol
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "sizes"), [(5460, (3276, 819, 819)), (40390, (24234, 6058, 6059)), (40, (24, 6, 6))]
+)
+def test_the_published_split(n_samples: int, sizes: tuple[int, int, int]) -> None:
+    """The sizes are those that the authors' loader prints for the published files."""
+    trains = labelled(np.arange(n_samples) % 4)
+    split = make_split(trains, seed=0, protocol="yu2025")
+    assert (len(split.train), len(split.validation), len(split.test)) == sizes
+    in_order = np.concatenate([split.train, split.validation, split.test])
+    np.testing.assert_array_equal(in_order, np.arange(sum(sizes)))
+    assert f"{n_samples - sum(sizes)} samples are not used" in split.protocol
+    assert "do not tell their speakers" in split.protocol
+    assert "pooled norm come from the test samples" in split.protocol
+
+
+def test_the_published_split_counts_the_speakers_on_both_sides() -> None:
+    groups = np.arange(100) % 3
+    groups[75:90] = np.arange(15) % 5
+    split = make_split(labelled(np.arange(100) % 2, groups), seed=0, protocol="yu2025")
+    assert "3 of the 5 groups tested on are also trained on" in split.protocol
+
+
+def test_an_unknown_protocol_is_refused() -> None:
+    with pytest.raises(InputError, match="protocol is 'legacy'; choose from held-out, yu2025"):
+        make_split(labelled([0, 1] * 9), seed=0, protocol="legacy")  # type: ignore[arg-type]

@@ -44,6 +44,18 @@ def test_time_constants_are_shared_or_one_a_unit_and_learned(per_unit, shape):
     assert not any(p.requires_grad for p in frozen.parameters())
 
 
+def test_time_constants_are_drawn_log_uniformly_around_their_centre():
+    layer = LIF(4000, dt_s=0.001, tau_s=0.06, per_unit=True, tau_spread=5.0, generator=seeded(0))
+    octaves = torch.log(layer.tau_s / 0.06) / math.log(5.0)
+    assert -1 <= octaves.min() < -0.99 and 0.99 < octaves.max() <= 1
+    assert abs(octaves.mean()) < 0.04  # U(-1, 1) of 4,000: standard error .009
+    assert abs(octaves.var() - 1 / 3) < 0.03
+    assert torch.equal(
+        layer.tau_s,
+        LIF(4000, dt_s=0.001, tau_s=0.06, per_unit=True, tau_spread=5.0, generator=seeded(0)).tau_s,
+    )
+
+
 @pytest.mark.parametrize("tau_syn_s", [None, 0.004])
 def test_lif_steps_are_the_sequence(tau_syn_s):
     layer = LIF(5, dt_s=0.001, tau_s=0.02, tau_syn_s=tau_syn_s, per_unit=True, reset="soft").double()
@@ -84,6 +96,8 @@ def test_the_surrogate_has_its_name_and_slope(surrogate, slope):
         ({"tau_syn_s": -0.1}, "tau_syn_s is -0.1"),
         ({"dt_s": 0.0}, "dt_s is 0.0"),
         ({"slope": -1.0}, "slope is -1.0"),
+        ({"tau_spread": 0.5, "per_unit": True}, "tau_spread is 0.5 with one τ a unit"),
+        ({"tau_spread": 2.0}, "tau_spread is 2.0 with one τ for the layer"),
         ({"reset": "other"}, "reset is 'other'"),
         ({"surrogate": "other"}, "surrogate is 'other'"),
     ],

@@ -39,7 +39,7 @@ def live_net(seed=0, **options):
 
 KINDS = [
     {},
-    {"tau_syn_s": 0.02, "tau_per_unit": True},
+    {"tau_syn_s": 0.02, "tau_per_unit": True, "tau_spread": 3.0},
     {"delays": "learned", "reset": "soft"},
     {"delays": "frozen", "readout": "spikes", "dropout": 0.2, "bias": False},
     {"delays": "learned", "delay_mode": "floor", "surrogate": "atan", "slope": 3.0},

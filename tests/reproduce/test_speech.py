@@ -79,7 +79,9 @@ def test_the_published_protocol_takes_thresholds_from_all_samples_and_says_so(tm
     assert any("flaws" in note for note in figure.notes)
     (folder,) = tmp_path.glob("speech-*")
     facts = json.loads((folder / "data" / "norm.json").read_text())["facts"]
-    assert facts["report"]["split"] == "pooled" and facts["report"]["bin_s"] == pytest.approx(0.002)
+    assert facts["report"]["split"] == "pooled" and facts["report"]["bin_s"] == pytest.approx(
+        0.2 / 99, abs=1e-6
+    )
 
 
 def test_every_delay_has_its_four_controls():

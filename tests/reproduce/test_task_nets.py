@@ -18,7 +18,7 @@ def accuracy(trained, test):
 
 @pytest.mark.parametrize("task", list(TASK_NETS))
 def test_samples_of_a_level_are_disturbed_and_belong_to_no_other_part(task):
-    clean, disturbed = (task_nets.test_set(task, level, size=TINY) for level in (0.0, 1.0))
+    clean, disturbed = (task_nets.held_out_set(task, level, size=TINY) for level in (0.0, 1.0))
     train, validation = task_nets.training_sets(task, 0.0, 0, size=TINY)
     assert [len(part) for part in (train, validation, clean)] == [32, 16, 24]
     assert len({part.digest for part in (train[:16], validation, clean[:16], disturbed[:16])}) == 4
@@ -31,7 +31,7 @@ def test_samples_of_a_level_are_disturbed_and_belong_to_no_other_part(task):
 
 def test_what_replaces_spikes_lies_in_bins_of_its_own():
     size = Size(1, 1, 200, 1)
-    replaced = task_nets.test_set("isi", 1.0, size=size)
+    replaced = task_nets.held_out_set("isi", 1.0, size=size)
     assert replaced.binned(1e-3).units.size == np.count_nonzero(replaced.dense(1e-3)) > 50_000
 
 
@@ -56,7 +56,7 @@ def test_relays_answer_every_spike_of_their_input_and_delays_are_as_asked(delays
 
 @pytest.mark.parametrize("task", list(TASK_NETS))
 def test_training_is_decided_by_its_seed(task):
-    test = task_nets.test_set(task, 0.0, size=TINY)
+    test = task_nets.held_out_set(task, 0.0, size=TINY)
     first, second, other = (task_nets.train(task, 0.0, seed, size=TINY) for seed in (0, 0, 1))
     scores = [
         predict(trained.arm.network, test, dt_s=trained.arm.dt_s, loss=trained.arm.loss)
@@ -69,7 +69,7 @@ def test_training_is_decided_by_its_seed(task):
 def test_the_coincidence_network_learns_its_task():
     size = Size(n_train=1000, n_validation=200, n_test=500, epochs=8)
     trained = task_nets.train("coincidence", 0.0, 0, size=size)
-    by_level = [accuracy(trained, task_nets.test_set("coincidence", level, size=size)) for level in (0, 1)]
+    by_level = [accuracy(trained, task_nets.held_out_set("coincidence", level, size=size)) for level in (0, 1)]
     assert by_level[0] > 0.95
     assert by_level[1] == pytest.approx(1 / 3, abs=0.1)
 
@@ -77,12 +77,12 @@ def test_the_coincidence_network_learns_its_task():
 def test_the_order_network_learns_its_task_in_one_pass():
     size = Size(n_train=400, n_validation=100, n_test=300, epochs=1)
     trained = task_nets.train("temporal-order", 0.0, 0, size=size, delays="frozen")
-    assert accuracy(trained, task_nets.test_set("temporal-order", 0.0, size=size)) > 0.9
-    assert accuracy(trained, task_nets.test_set("temporal-order", 1.0, size=size)) < 0.65
+    assert accuracy(trained, task_nets.held_out_set("temporal-order", 0.0, size=size)) > 0.9
+    assert accuracy(trained, task_nets.held_out_set("temporal-order", 1.0, size=size)) < 0.65
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(InputError, match="unknown task 'isy'"):
-        task_nets.test_set("isy", 0.0, size=TINY)
+        task_nets.held_out_set("isy", 0.0, size=TINY)
     with pytest.raises(InputError, match="the network of isi has no delays 'learned'"):
         task_nets.train("isi", 0.0, 0, size=TINY, delays="learned")

@@ -43,9 +43,16 @@ def test_the_ceiling_at_10_ms_is_the_share_that_stays_in_its_bin():
     assert tasks.delay.ceilings(dt_s=0.01)["full"] == pytest.approx((8 * 0.9 + 0.1) / 8, abs=1e-4)
 
 
+def test_counting_agrees_where_it_takes_over():
+    """Up to 3 ms nothing need be counted; at 3.1 and 4 ms the count finds the same; at 6 ms it falls."""
+    full = [tasks.delay.ceilings(dt_s=dt_s)["full"] for dt_s in (0.003, 0.0031, 0.004, 0.006)]
+    assert full[:3] == [1.0, 1.0, 1.0]
+    assert full[3] == pytest.approx(0.952, abs=1e-3)
+
+
 def test_a_perfect_clock_tells_the_classes_apart():
     for parameters in ({}, FINE):
-        for dt_s in (0.001, 0.0005):
+        for dt_s in (0.001, 0.0005, 1e-6):
             assert tasks.delay.ceilings(dt_s=dt_s, **parameters) == {"rate": 0.125, "full": 1.0}
     fine = [tasks.delay.ceilings(dt_s=dt_s, **FINE)["full"] for dt_s in (0.01, 0.005, 0.002)]
     assert fine == pytest.approx([0.3676, 0.5656, 0.945], abs=5e-4)
@@ -78,5 +85,5 @@ def test_parameters_are_kept_and_bad_ones_refused():
         tasks.delay.generate(3, seed=0, spacing_ms=3)
     with pytest.raises(InputError, match=r"delays of up to 70 ms do not fit into 116 ms.*at least 117 ms"):
         tasks.delay.generate(3, seed=0, duration_ms=116)
-    with pytest.raises(InputError, match="dt_s is 5e-06"):
-        tasks.delay.ceilings(dt_s=5e-6)
+    with pytest.raises(InputError, match="dt_s is 5e-05"):
+        tasks.delay.ceilings(dt_s=5e-5, spread_ms=4.99)

@@ -29,12 +29,14 @@ class Recipe:
         loss: what it minimises.
         settings: how long and how fast it is trained.
         delay_rate: learning rate of the delays, in time steps an update.
+        redraw: draw norm's training samples anew from part's for every epoch.
     """
 
     network: Mapping[str, Any]
     loss: Loss
     settings: TrainingSettings
     delay_rate: float = 0.1
+    redraw: bool = False
 
     def with_network(self, **changes: Any) -> Recipe:  # noqa: ANN401
         """Return the recipe with other arguments of the network."""

@@ -24,9 +24,14 @@ TRAINING_SHARE = 0.7  # of a job's time, for its progress
 
 
 def train_arm(
-    arm: NetworkArm, train: SpikeTrains, validation: SpikeTrains, seed: int, tell: Tell
+    arm: NetworkArm,
+    train: SpikeTrains,
+    validation: SpikeTrains,
+    seed: int,
+    tell: Tell,
+    redraw: Callable[[np.random.Generator], SpikeTrains] | None = None,
 ) -> dict[str, Any]:
-    """Train an arm in place and return the course of it as JSON-like values."""
+    """Train an arm in place and return the course of it as JSON-like values; ``redraw`` as in ``fit``."""
 
     def told(done: int, total: int, what: str) -> None:
         tell(TRAINING_SHARE * done / total, what)
@@ -39,6 +44,7 @@ def train_arm(
         loss=arm.loss,
         settings=arm.settings,
         seed=seed,
+        redraw=redraw,
         progress=told,
     )
     return {

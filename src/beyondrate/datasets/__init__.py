@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from beyondrate import storage
-from beyondrate.datasets import spoken_digits
+from beyondrate.datasets import heidelberg, published_norm, spoken_digits
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.progress import Progress, silent
@@ -20,16 +21,25 @@ class DataSet:
     Args:
         name: as typed.
         summary: one line for ``beyondrate data list``.
-        load: makes or fetches it, telling how far it is.
+        make_file: returns its file in the cache, made first if it is missing; takes the folder or file that
+            holds the published originals (None downloads them), and is told how far it is.
     """
 
     name: str
     summary: str
-    load: Callable[[Progress], SpikeTrains]
+    make_file: Callable[[Path | None, Progress], Path]
 
 
-def _spoken_digits(size: str) -> Callable[[Progress], SpikeTrains]:
-    return lambda progress: spoken_digits.build(size, progress=progress)
+def _spoken_digits(size: str) -> Callable[[Path | None, Progress], Path]:
+    def make_file(source: Path | None, progress: Progress) -> Path:
+        if source is not None:
+            raise InputError("spoken digits are made on this machine", remedy="leave out --from", file=source)
+        path = spoken_digits.file_path(size)
+        if not path.exists():
+            spoken_digits.build(size, progress=progress)
+        return path
+
+    return make_file
 
 
 DATA_SETS: Mapping[str, DataSet] = {
@@ -44,8 +54,44 @@ DATA_SETS: Mapping[str, DataSet] = {
             "spoken-digits-mini", "a few takes of the same, for trying things out", _spoken_digits("mini")
         ),
         DataSet("spoken-digits-full", "the same with about 10,000 takes", _spoken_digits("full")),
+        DataSet(
+            "shd",
+            "Spiking Heidelberg Digits: 10,420 spoken digits of 12 speakers (download, or --from)",
+            partial(heidelberg.make_file, "shd"),
+        ),
+        DataSet(
+            "ssc",
+            "Spiking Speech Commands: about 105,000 words of 35 classes (download, or --from; large)",
+            partial(heidelberg.make_file, "ssc"),
+        ),
+        DataSet(
+            "shd-norm",
+            "SHD with equal spike counts as published in 2025, in bins (download, or --from)",
+            partial(published_norm.make_file, "shd-norm"),
+        ),
+        DataSet(
+            "ssc-norm",
+            "SSC with equal spike counts as published in 2025, in bins (download, or --from)",
+            partial(published_norm.make_file, "ssc-norm"),
+        ),
     )
 }
+
+
+def get(name: str, source: str | Path | None = None, progress: Progress = silent) -> Path:
+    """Return the file of a named data set in the cache, made or downloaded first if it is missing.
+
+    Args:
+        name: a name of DATA_SETS.
+        source: a file or folder that holds the published files, where there is no network for a download.
+        progress: told how far it is.
+
+    Raises:
+        InputError: if there is no such data set, or it can be neither made nor downloaded.
+    """
+    if name not in DATA_SETS:
+        raise InputError(f"{name} is no data set", remedy=f"choose from {', '.join(DATA_SETS)}")
+    return DATA_SETS[name].make_file(None if source is None else Path(source), progress)
 
 
 def load(data: str | Path, progress: Progress = silent) -> SpikeTrains:
@@ -59,7 +105,7 @@ def load(data: str | Path, progress: Progress = silent) -> SpikeTrains:
         InputError: if it is neither, or the file cannot be used.
     """
     if str(data) in DATA_SETS:
-        return DATA_SETS[str(data)].load(progress)
+        return storage.load(get(str(data), progress=progress))
     if Path(data).suffix or Path(data).exists():
         return storage.load(data)
     raise InputError(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from jaxtyping import Bool, Int64
@@ -13,6 +14,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 
 _Part: TypeAlias = Bool[np.ndarray, " samples"]
+Protocol = Literal["held-out", "yu2025"]
 _TRIES = 200  # random orders of the groups that are looked at
 _ENOUGH = 20  # orders with every class in every part; the one nearest to the shares is taken
 
@@ -33,23 +35,28 @@ def make_split(
     seed: int | np.random.Generator,
     test_share: float = 0.2,
     validation_share: float = 0.15,
+    protocol: Protocol = "held-out",
 ) -> Split:
     """Divide the samples: by the data's own test part, else by whole groups, else stratified by class.
 
     Where meta["split"] names test samples ("test" or 1, the others "train" or 0), these are the test part,
-    and the validation share is that of the others. Else, where there are three groups or more (speakers,
-    subjects), no group is in two parts and every class is in each. Else each class is divided at random.
-    Validation follows the same rule. Every choice belongs to it, and none to the test part.
+    and the validation share is that of the others, or the samples that it names "valid". Else, where there
+    are three groups or more (speakers, subjects), no group is in two parts and every class is in each. Else
+    each class is divided at random. Validation follows the same rule. Every choice belongs to it, and none to
+    the test part.
 
     Args:
         trains: samples with labels.
         seed: of every choice.
         test_share: share of the samples to test on; whole groups reach it about.
         validation_share: share of the samples to validate on.
+        protocol: "held-out", as above, or "yu2025", as the loader published with Yu, Sun and Goodman (2025)
+            does it, to compare with their figures: the first 60 % of the samples train, the next 15 %
+            validate, the next 15 % test, the rest is not used. No share and no seed matters there.
 
     Raises:
         InputError: if there are fewer than two classes, or a class has fewer than two samples, or the parts
-            that result cannot train, validate and test.
+            that result cannot train, validate and test, or the protocol is unknown.
 
     Example:
         >>> samples = [([100], [0])] * 12
@@ -61,10 +68,21 @@ def make_split(
         >>> split.protocol.split(". ")[0]
         'Test: 4 samples of 1 of 3 groups, held out whole'
     """
-    _check_shares(test_share, validation_share)
+    if protocol not in get_args(Protocol):
+        raise InputError(f"protocol is {protocol!r}", remedy=f"choose from {', '.join(get_args(Protocol))}")
     _check_classes(trains)
+    if protocol == "yu2025":
+        return _by_index(trains)
+    _check_shares(test_share, validation_share)
     rng = np.random.default_rng(seed)
-    test = named_test_samples(trains)
+    test, validation = _named_samples(trains, "test"), _named_samples(trains, "valid")
+    if validation.any():
+        if not test.any():
+            raise InputError(
+                "meta's split names samples to validate on and none to test on",
+                remedy='name some "test", or all "train"',
+            )
+        return _named(trains, validation, test)
     if test.any():
         (validation,), why_not_groups = _divided(trains, ~test, (validation_share,), rng)
         how_test = f"the {test.sum()} samples that the data name{_groups_on_both_sides(trains, test)}"
@@ -74,24 +92,61 @@ def make_split(
     training = ~test & ~validation
     _check_parts(trains, training, validation)
     how_validation = _how(trains, validation, why_not_groups)
-    return Split(
-        train=np.flatnonzero(training),
-        validation=np.flatnonzero(validation),
-        test=np.flatnonzero(test),
-        protocol=f"Test: {how_test}. Validation: {how_validation}. Training: the other {training.sum()}.",
-    )
+    how = f"Test: {how_test}. Validation: {how_validation}. Training: the other {training.sum()}."
+    return _split(training, validation, test, how)
+
+
+def _split(training: _Part, validation: _Part, test: _Part, protocol: str) -> Split:
+    return Split(np.flatnonzero(training), np.flatnonzero(validation), np.flatnonzero(test), protocol)
 
 
 def named_test_samples(trains: SpikeTrains) -> _Part:
     """Return which samples meta["split"] names as test samples."""
-    is_test = {"test": True, "train": False, 1: True, 0: False}
+    return _named_samples(trains, "test")
+
+
+def _named_samples(trains: SpikeTrains, part: str) -> _Part:
+    part_of = {"test": "test", "valid": "valid", "train": "train", 1: "test", 0: "train"}
     entries = list(trains.meta.get("split", [0] * len(trains)))
-    unknown = [entry for entry in entries if entry not in is_test]
+    unknown = [entry for entry in entries if entry not in part_of]
     if unknown:
         raise InputError(
-            f"meta's split holds {unknown[0]!r}", remedy='give "train" or "test" (or 0 and 1) for each sample'
+            f"meta's split holds {unknown[0]!r}",
+            remedy='give "train", "valid" or "test" (or 0 and 1) for each sample',
         )
-    return np.array([is_test[entry] for entry in entries], dtype=bool)
+    return np.array([part_of[entry] == part for entry in entries], dtype=bool)
+
+
+def _named(trains: SpikeTrains, validation: _Part, test: _Part) -> Split:
+    """Divide as the data say."""
+    training = ~test & ~validation
+    _check_parts(trains, training, validation)
+    how_test = f"the {test.sum()} samples that the data name{_groups_on_both_sides(trains, test)}"
+    how_validation = f"the {validation.sum()} samples that the data name"
+    how = f"Test: {how_test}. Validation: {how_validation}. Training: the other {training.sum()}."
+    return _split(training, validation, test, how)
+
+
+def _by_index(trains: SpikeTrains) -> Split:
+    """Divide by the samples' numbers into 60, 15 and 15 %, and say what is wrong with it."""
+    number = np.arange(len(trains))
+    bounds = [len(trains) * percent // 100 for percent in (0, 60, 75, 90)]
+    training, validation, test = (
+        (start <= number) & (number < stop) for start, stop in itertools.pairwise(bounds)
+    )
+    _check_parts(trains, training, validation)
+    if trains.groups is None:
+        speakers = "the data do not tell their speakers, who are on both sides"
+    else:
+        tested = np.unique(trains.groups[test])
+        n_shared = len(np.intersect1d(tested, trains.groups[training]))
+        speakers = f"{n_shared} of the {len(tested)} groups tested on are also trained on"
+    how = (
+        f"yu2025: the first {training.sum()} samples train, the next {validation.sum()} validate, the next "
+        f"{test.sum()} test, as the published loader has it. Its flaws: {speakers}; the thresholds of a "
+        f"pooled norm come from the test samples too; {len(trains) - bounds[-1]} samples are not used."
+    )
+    return _split(training, validation, test, how)
 
 
 def _divided(

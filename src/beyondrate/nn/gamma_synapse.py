@@ -89,7 +89,7 @@ class GammaSynapse(nn.Module):
             out = self.wiring.apply(flat, torch.tensordot(ratio, weight, 1))
         else:
             out = self.wiring.apply(flat, weight) * (ratio @ gain)
-        return out.reshape(*value.shape[:-1], -1)
+        return out[:, 0] if value.dim() == 2 else out
 
     def _weights(self, memory: GammaMemory, frozen: bool) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the weights (scaled if per synapse), and bias and gains (bucket, out) of every output."""

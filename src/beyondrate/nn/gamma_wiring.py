@@ -1,10 +1,14 @@
-"""Which inputs reach which outputs of a synapse: all of them, or those under a convolution's kernel."""
+"""Which inputs reach which outputs of a synapse: all of them, or those under a convolution's kernel.
+
+A wiring applies weights to units at every step; outputs of one channel share bias and bucket weights. Weights
+of more channels give more outputs.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor
@@ -13,29 +17,6 @@ from torch.nn import functional
 from beyondrate.ops.sparse_linear import SpikeRows, sparse_linear, spike_linear
 
 Spikes = SpikeRows | Float[Tensor, "batch time unit"]
-
-
-class Wiring(Protocol):
-    """Which inputs reach which outputs: a linear map of each step, the same for all steps."""
-
-    @property
-    def n_out(self) -> int:
-        """Output units."""
-        ...
-
-    @property
-    def channels(self) -> int:
-        """Output channels, each with its own bias and bucket weights."""
-        ...
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """Shape of the weights, channels first."""
-        ...
-
-    def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
-        """Map units to units; more channels in ``weight`` give more outputs."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -104,4 +85,7 @@ class Conv2d:
         x = x.dense().to(weight) if isinstance(x, SpikeRows) else x
         frames = x.reshape(-1, *self.in_shape)
         out = functional.conv2d(frames, weight, stride=self.conv.stride, padding=self.conv.kernel // 2)
-        return out.reshape(x.shape[0], x.shape[1], -1)
+        return out.reshape(x.shape[0], x.shape[1], math.prod(out.shape[1:]))
+
+
+Wiring = Dense | Conv2d

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from beyondrate.errors import InputError
 from beyondrate.nn.time_constants import check_positive, decay_of, log_time_constant
 from beyondrate.ops.lif import LIFParams, LIFState, Reset, Surrogate, lif, lif_step
 
@@ -18,17 +20,20 @@ class LIF(nn.Module):
         tau_s: membrane time constant in seconds.
         tau_syn_s: time constant of a current filter in seconds, or None for none.
         per_unit: learn one τ a unit instead of one for the layer.
+        tau_spread: draw each unit's initial membrane τ log-uniformly from tau_s / tau_spread to
+            tau_s * tau_spread.
         learn_tau: let log τ have a gradient.
         reset: "hard" (to 0) or "soft" (minus the threshold).
         detach_reset: leave the reset out of the gradient.
         surrogate: shape of the surrogate derivative.
         slope: how fast the surrogate falls off around the threshold.
+        generator: draws the time constants, where they have a spread.
 
     Raises:
-        InputError: if a time constant or the time step is not positive, or a name is unknown.
+        InputError: if a time constant or the time step is not positive, τ is to have a spread but is one for
+            the layer, or a name is unknown.
 
     Example:
-        >>> import torch
         >>> layer = LIF(2, dt_s=0.001, tau_s=0.02)
         >>> spikes, state = layer(torch.full((1, 10, 2), 0.3))
         >>> spikes[0, :, 0].tolist()
@@ -43,14 +48,21 @@ class LIF(nn.Module):
         tau_s: float = 0.02,
         tau_syn_s: float | None = None,
         per_unit: bool = False,
+        tau_spread: float = 1.0,
         learn_tau: bool = True,
         reset: Reset = "hard",
         detach_reset: bool = True,
         surrogate: Surrogate = "superspike",
         slope: float = 5.0,
+        generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         check_positive(dt_s=dt_s, tau_s=tau_s, slope=slope)
+        if tau_spread < 1 or (tau_spread > 1 and not per_unit):
+            raise InputError(
+                f"tau_spread is {tau_spread} with {'one τ a unit' if per_unit else 'one τ for the layer'}",
+                remedy="give a factor of 1 or more, and one τ a unit if it is above 1",
+            )
         self.n_units = n_units
         self.dt_s = dt_s
         self.reset: Reset = reset
@@ -58,7 +70,7 @@ class LIF(nn.Module):
         self.surrogate: Surrogate = surrogate
         self.slope = slope
         shape = (n_units,) if per_unit else ()
-        self.log_tau = log_time_constant(tau_s, shape, learn_tau)
+        self.log_tau = log_time_constant(tau_s, shape, learn_tau, spread=tau_spread, generator=generator)
         if tau_syn_s is None:
             self.log_tau_syn = None
         else:

@@ -118,6 +118,8 @@ class SpikingNet(nn.Module):
         tau_s: initial membrane time constant in seconds.
         tau_syn_s: initial time constant of the current filter in seconds; None: no filter.
         tau_per_unit: learn one τ a unit instead of one a layer.
+        tau_spread: with one τ a unit: draw the hidden layers' log-uniformly from tau_s / tau_spread to
+            tau_s * tau_spread.
         learn_tau: let log τ have a gradient.
         reset, detach_reset, surrogate, slope: as in ``LIF``.
         delays: delays of the hidden layers' spikes: None, "frozen" (random) or "learned".
@@ -158,6 +160,7 @@ class SpikingNet(nn.Module):
         tau_s: float = 0.1,
         tau_syn_s: float | None = None,
         tau_per_unit: bool = False,
+        tau_spread: float = 1.0,
         learn_tau: bool = True,
         reset: Reset = "hard",
         detach_reset: bool = True,
@@ -190,18 +193,20 @@ class SpikingNet(nn.Module):
         if not hidden or min(hidden) < 1:
             raise InputError(f"hidden is {hidden}", remedy="give the size of one hidden layer or more")
 
-        def lif(n: int, tau: float) -> LIF:
+        def lif(n: int, tau: float, spread: float = 1.0) -> LIF:
             return LIF(
                 n,
                 dt_s=dt_s,
                 tau_s=tau,
                 tau_syn_s=tau_syn_s,
                 per_unit=tau_per_unit,
+                tau_spread=spread,
                 learn_tau=learn_tau,
                 reset=reset,
                 detach_reset=detach_reset,
                 surrogate=surrogate,
                 slope=slope,
+                generator=generator,
             )
 
         # a generator of their own, so that the weights are the same with delays and without
@@ -242,7 +247,7 @@ class SpikingNet(nn.Module):
         self.hidden_layers: Sequence[SpikingLayer] = nn.ModuleList(  # type: ignore[assignment]
             SpikingLayer(
                 linear(n_in, n_out, delayed=index > 0),
-                lif(n_out, tau_s),
+                lif(n_out, tau_s, tau_spread),
                 UnitDropout(dropout, generator=generator),
                 delay(n_out),
             )

@@ -27,7 +27,7 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.gamma import GammaMemory, Memory, SigmaDelta
 from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse, Past
-from beyondrate.nn.gamma_wiring import Conv, Conv2d, Dense, Spikes
+from beyondrate.nn.gamma_wiring import Conv, Conv2d, Dense, Spikes, Wiring
 from beyondrate.nn.losses import Loss
 from beyondrate.ops.gamma import Mode, Scale
 from beyondrate.ops.sigma_delta import Code, quanta
@@ -224,13 +224,13 @@ class SpikingGammaNet(nn.Module):
         out, memories, kept = self._run(memory, state, cut)
         return out, GammaState((memory, *memories), kept)
 
-    def hidden_spikes(self, x: Spikes) -> list[Float[Tensor, "batch time unit"]]:
+    def hidden_spikes(self, x: Spikes) -> list[Float[Tensor, "batch time _"]]:
         """Return the spike heights that each hidden layer sends, before dropout."""
         spikes: list[Tensor] = []
         self._run(Past(x, None), None, None, spikes)
         return spikes
 
-    def hidden_quanta(self, x: Spikes) -> list[Float[Tensor, "batch time unit"]]:
+    def hidden_quanta(self, x: Spikes) -> list[Float[Tensor, "batch time _"]]:
         """Return how many quanta θ each spike of each hidden layer is worth: its count of binary spikes."""
         chains = [memory.constants(self.synapses[0].weight)[0] for memory in self.memories[1:]]
         return [
@@ -244,7 +244,7 @@ class SpikingGammaNet(nn.Module):
         state: GammaState | None,
         cut: bool | None,
         spikes: list[Tensor] | None = None,
-    ) -> tuple[Tensor, list[Memory], tuple[Tensor, ...] | None]:
+    ) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...] | None]:
         """Send a piece of a sequence (``Past``) or one step (buckets) through all layers.
 
         Return the outputs, the hidden layers' buckets afterwards, and dropout's factors.
@@ -327,14 +327,14 @@ class SpikingGammaNet(nn.Module):
 
 def _wirings(
     n_units: int, n_classes: int, hidden: Sequence[int | Conv], input_shape: tuple[int, int, int] | None
-) -> list[Dense | Conv2d]:
+) -> list[Wiring]:
     """Return the wiring of each hidden layer and of the readout."""
     if not hidden or any((size if isinstance(size, int) else min(size)) < 1 for size in hidden):
         raise InputError(f"hidden is {hidden}", remedy="give the size of one hidden layer or more")
     if input_shape is not None and math.prod(input_shape) != n_units:
         raise InputError(f"input_shape is {tuple(input_shape)}", remedy=f"give one of {n_units} units")
     shape = None if input_shape is None else (input_shape[0], input_shape[1], input_shape[2])
-    wirings: list[Dense | Conv2d] = []
+    wirings: list[Wiring] = []
     n_in = n_units
     for size in [*hidden, n_classes]:
         if isinstance(size, int):

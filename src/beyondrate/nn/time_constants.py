@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -9,9 +11,22 @@ from torch import Tensor, nn
 from beyondrate.errors import InputError
 
 
-def log_time_constant(tau_s: float, shape: tuple[int, ...], learn: bool) -> nn.Parameter:
-    """Return log τ as a parameter, so that τ stays positive."""
-    return nn.Parameter(torch.full(shape, tau_s).log(), requires_grad=learn)
+def log_time_constant(
+    tau_s: float,
+    shape: tuple[int, ...],
+    learn: bool,
+    *,
+    spread: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> nn.Parameter:
+    """Return log τ as a parameter, so that τ stays positive; it starts at τ, or anywhere within its spread.
+
+    With a spread above 1, each τ is drawn log-uniformly from τ / spread to τ * spread.
+    """
+    log_tau = torch.full(shape, tau_s).log()
+    if spread != 1:
+        log_tau += math.log(spread) * torch.empty(shape).uniform_(-1, 1, generator=generator)
+    return nn.Parameter(log_tau, requires_grad=learn)
 
 
 def decay_of(log_tau: Float[Tensor, "*unit"], dt_s: float) -> Float[Tensor, "*unit"]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -10,10 +12,21 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.storage import atomic, h5, npz, shd
 from beyondrate.storage.atomic import atomic_path
-from beyondrate.storage.guards import EVENT_FILES, reading
+from beyondrate.storage.guards import EVENT_FILE, EVENT_FILES, reading
 from beyondrate.storage.seconds import on_float16_grid
+from beyondrate.storage.stream import EventFile, EventStream, Facts, as_stream
 
-__all__ = ["atomic_path", "check_writable", "load", "on_float16_grid", "save"]
+__all__ = [
+    "EventFile",
+    "EventStream",
+    "Facts",
+    "atomic_path",
+    "check_writable",
+    "load",
+    "on_float16_grid",
+    "opened",
+    "save",
+]
 
 _FORMAT_OF_SUFFIX = {".h5": "h5", ".hdf5": "h5", ".npz": "npz"}
 
@@ -42,38 +55,86 @@ def load(path: str | Path, *, samples: slice | None = None) -> SpikeTrains:
         [900]
     """
     path = Path(path)
+    if _is_zip(path):
+        return npz.read(path, samples)
+    with reading(path, EVENT_FILE), _hdf5(path) as file:
+        return h5.read(file, samples) if _is_ours(file) else shd.read(file, samples)
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[SpikeTrains | EventFile]:
+    """Open an event file whose spikes may be too many for memory: HDF5 is read as samples are asked for.
+
+    Raises:
+        InputError: as `load` does, here or when samples are asked for.
+
+    Example:
+        >>> import tempfile
+        >>> import numpy as np
+        >>> trains = SpikeTrains.from_samples([([100, 2500], [0, 1]), ([900], [1])], labels=[0, 1],
+        ...                                   n_units=2, duration_us=3000)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     save(trains, f"{folder}/events.h5")
+        ...     with opened(f"{folder}/events.h5") as file:
+        ...         print(repr(file), file[np.array([1])].times_us)
+        EventFile(2 samples, 3 spikes, 2 units, 3 ms, 2 classes) [900]
+    """
+    path = Path(path)
+    if _is_zip(path):
+        yield npz.read(path)
+        return
+    with reading(path, EVENT_FILE):
+        file = _hdf5(path)
+    with file:
+        with reading(path, EVENT_FILE):
+            events = h5.opened(file) if _is_ours(file) else shd.opened(file)
+        yield events
+
+
+def _is_zip(path: Path) -> bool:
     if not path.exists():
         raise InputError("no such file", remedy="check the path", file=path)
     if not path.is_file():
         raise InputError("is no file", remedy="give the event file itself (.h5 or .npz)", file=path)
     try:
         with path.open("rb") as stream:
-            start = stream.read(2)
+            return stream.read(2) == b"PK"
     except OSError as error:
         raise InputError(
             f"cannot be opened ({error.strerror})", remedy="check its permissions", file=path
         ) from error
-    if start == b"PK":
-        return npz.read(path, samples)
-    with reading(path, "an event file"):
-        if not h5py.is_hdf5(path):
-            raise InputError("is neither HDF5 nor .npz", remedy=EVENT_FILES)
-        with h5py.File(path, "r") as file:
-            if h5.is_ours(file):
-                return h5.read(file, samples)
-            if shd.is_shd(file):
-                return shd.read(file, samples)
-            held = ", ".join(list(file)[:8]) or "nothing"
-            raise InputError(f"is HDF5 but no event file (it holds {held})", remedy=EVENT_FILES)
+
+
+def _hdf5(path: Path) -> h5py.File:
+    if not h5py.is_hdf5(path):
+        raise InputError("is neither HDF5 nor .npz", remedy=EVENT_FILES)
+    return h5py.File(path, "r")
+
+
+def _is_ours(file: h5py.File) -> bool:
+    """Tell whether an open HDF5 file is ours or has SHD's layout.
+
+    Raises:
+        InputError: if it is neither.
+    """
+    ours = h5.is_ours(file)
+    if not ours and not shd.is_shd(file):
+        held = ", ".join(list(file)[:8]) or "nothing"
+        raise InputError(f"is HDF5 but no event file (it holds {held})", remedy=EVENT_FILES)
+    return ours
 
 
 def save(
-    trains: SpikeTrains, path: str | Path, *, format: str | None = None, time_dtype: str = "float32"
+    trains: SpikeTrains | EventStream,
+    path: str | Path,
+    *,
+    format: str | None = None,
+    time_dtype: str = "float32",
 ) -> None:
     """Write spike trains to a file, which appears whole or not at all.
 
     Args:
-        trains: what to write.
+        trains: what to write; a stream is written block by block as "h5", and joined for the other formats.
         path: the file; one that exists is replaced once the new one is complete.
         format: "h5" (ours), "shd" (SHD's HDF5 layout) or "npz"; default by suffix (.h5, .hdf5: ours; .npz).
         time_dtype: type of the seconds in SHD's layout: float32, float64 or float16; see
@@ -83,9 +144,11 @@ def save(
         InputError: if the format is unknown, or the folder is missing, full, or not to be written to.
     """
     chosen = _format(path, format)
+    if isinstance(trains, EventStream) and chosen != "h5":
+        trains = trains.joined()
     with atomic_path(path) as temporary:
-        if chosen == "h5":
-            h5.write(trains, temporary)
+        if isinstance(trains, EventStream) or chosen == "h5":
+            h5.write(as_stream(trains) if isinstance(trains, SpikeTrains) else trains, temporary)
         elif chosen == "shd":
             shd.write(trains, temporary, time_dtype)
         else:

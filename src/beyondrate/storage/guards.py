@@ -16,6 +16,7 @@ import numpy as np
 from beyondrate.errors import InputError
 from beyondrate.events import MAX_DURATION_US
 
+EVENT_FILE = "an event file"  # the kind of file, as readers name it
 EVENT_FILES = "give an event file: ours, SHD's layout or .npz"
 DAMAGED = "the file is damaged or incomplete: copy, download or write it again"
 # All that h5py, HDF5, numpy, zipfile and zlib raise on files that are not what they claim to be.

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import h5py
 import numpy as np
+from jaxtyping import Int64
 
 from beyondrate.errors import InputError
 from beyondrate.storage.guards import DAMAGED, most_unpacked
@@ -59,12 +60,13 @@ class VariableLength:
         if stored.sum() > size:  # entries that share what is stored
             raise InputError(f"{dataset.name} claims more than the {size} bytes of the file", remedy=DAMAGED)
 
-    def read(self, first: int, last: int) -> np.ndarray:
-        """Return entries ``first`` to ``last - 1``, joined."""
-        joined = np.empty(int(self.lengths[first:last].sum()), self.element)
+    def read(self, entries: Int64[np.ndarray, " chosen"]) -> np.ndarray:
+        """Return the entries of the given numbers, joined."""
+        joined = np.empty(int(self.lengths[entries].sum()), self.element)
         rest = joined.view(np.uint8).data
         with self.path.open("rb") as stream:
-            for start, size in self._places[first:last]:
+            for entry in entries.tolist():
+                start, size = self._places[entry]
                 stream.seek(start)
                 if stream.readinto(rest[:size]) != size:
                     raise InputError(f"ends before byte {start + size}", remedy=DAMAGED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from jaxtyping import Float, Int32
 
@@ -50,11 +52,15 @@ def on_float16_grid(times_us: Int32[np.ndarray, " spikes"]) -> bool:
     >>> on_float16_grid(np.arange(10_000, 10_100, dtype=np.int32))
     False
     """
+    return all_on_float16_grid(times_us[start : start + _BLOCK] for start in range(0, len(times_us), _BLOCK))
+
+
+def all_on_float16_grid(blocks: Iterable[Int32[np.ndarray, " spikes"]]) -> bool:
+    """Tell whether the times of all blocks together are float16 seconds."""
     telling = 0
-    for start in range(0, len(times_us), _BLOCK):
-        block = times_us[start : start + _BLOCK]
-        block = block[block >= _TELLING_US]
-        telling += len(block)
-        if np.any(microseconds((block / 1e6).astype(np.float16)) != block):
+    for block in blocks:
+        late = block[block >= _TELLING_US]
+        telling += len(late)
+        if np.any(microseconds((late / 1e6).astype(np.float16)) != late):
             return False
     return telling >= _ENOUGH_SPIKES

@@ -9,9 +9,10 @@ damage to them can go unnoticed: compare a download with its published hash.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -28,7 +29,8 @@ from beyondrate.storage.guards import (
     json_text,
 )
 from beyondrate.storage.heap import VariableLength
-from beyondrate.storage.seconds import FLOAT16_GRID, microseconds, on_float16_grid
+from beyondrate.storage.seconds import FLOAT16_GRID, all_on_float16_grid, microseconds, on_float16_grid
+from beyondrate.storage.stream import EventFile, Samples
 from beyondrate.storage.whole import new_hdf5
 
 _SAMPLES_AT_A_TIME = 256
@@ -86,32 +88,109 @@ def read(file: h5py.File, samples: slice | None = None) -> SpikeTrains:
     the published files lack, are derived from the spikes, and meta["derived"] says so; a float16 grid is
     named by meta["time_grid"].
     """
-    labels = _integers(file, "labels")
-    groups = _integers(file, "extra/speaker") if hdf5_object(file, "extra/speaker") else None
-    if groups is not None and len(groups) != len(labels):
-        raise InputError(f"has {len(labels)} labels but {len(groups)} speakers", remedy=DAMAGED)
-    has_header = hdf5_object(file, "beyondrate") is not None
-    header: dict[str, Any] = json.loads(fixed_text(file, "beyondrate")) if has_header else {}
-    if samples is not None and not has_header:
+    layout = _Layout(file)
+    if samples is not None and not layout.tells_size:
         return read(file)[samples]  # what the file does not tell is derived from all of its samples
-    chosen = range(len(labels))[samples if samples is not None else slice(None)]
-    first, last = enclosing(chosen)
-    times_us, units, offsets = _spikes(file, first, last, len(labels))
-    meta = meta_of(header.get("meta", {}), slice(first, last))
-    n_units, duration_us, derived = complete(header, times_us, units)
-    is_float16 = h5py.check_vlen_dtype(file["spikes/times"].dtype) == np.float16
-    grid = {"time_grid": FLOAT16_GRID} if is_float16 or on_float16_grid(times_us) else {}
-    trains = SpikeTrains(
-        times_us=times_us,
-        units=units,
-        offsets=offsets,
-        labels=labels[first:last],
-        groups=None if groups is None else groups[first:last],
+    chosen = range(len(layout.labels))[samples if samples is not None else slice(None)]
+    numbers = np.arange(*enclosing(chosen))
+    spikes = layout.spikes(numbers)
+    n_units, duration_us, derived = complete(layout.header, spikes.times_us, spikes.units)
+    meta = layout.meta(on_float16_grid(spikes.times_us), derived)
+    return layout.trains(numbers, spikes, n_units, duration_us, meta)[:: chosen.step]
+
+
+def opened(file: h5py.File) -> EventFile:
+    """Return an open file in SHD's layout as one whose samples are read when asked for.
+
+    What the file does not tell (see `read`) is derived in one pass over all spikes, and another one tells
+    whether times that are no float16 lie on its grid.
+    """
+    layout = _Layout(file)
+    last_us = last_unit = np.zeros(1, np.int64)
+    if not layout.tells_size:
+        for block in layout.blocks():
+            last_us = np.append(last_us, block.times_us).max(keepdims=True)
+            last_unit = np.append(last_unit, block.units).max(keepdims=True)
+    n_units, duration_us, derived = complete(layout.header, last_us, last_unit)
+    on_grid = layout.is_float16 or all_on_float16_grid(block.times_us for block in layout.blocks())
+    meta = layout.meta(on_grid, derived)
+    return EventFile(
+        path=Path(file.filename),
+        read=lambda samples: layout.trains(samples, layout.spikes(samples), n_units, duration_us, meta),
+        offsets=offsets_from_lengths(layout.times.lengths),
+        labels=layout.labels,
+        groups=layout.groups,
         n_units=n_units,
         duration_us=duration_us,
-        meta={**_extra_facts(file), **meta, **grid, **derived},
+        meta=meta,
     )
-    return trains[:: chosen.step]
+
+
+class _Spikes(NamedTuple):
+    times_us: np.ndarray
+    units: np.ndarray
+    offsets: np.ndarray
+
+
+class _Layout:
+    """What an open file in SHD's layout tells of its samples, and where their spikes are."""
+
+    def __init__(self, file: h5py.File) -> None:
+        self.labels = _integers(file, "labels")
+        self.groups = _integers(file, "extra/speaker") if hdf5_object(file, "extra/speaker") else None
+        if self.groups is not None and len(self.groups) != len(self.labels):
+            raise InputError(f"has {len(self.labels)} labels but {len(self.groups)} speakers", remedy=DAMAGED)
+        has_header = hdf5_object(file, "beyondrate") is not None
+        self.header: dict[str, Any] = json.loads(fixed_text(file, "beyondrate")) if has_header else {}
+        self.tells_size = {"n_units", "duration_us"} <= self.header.keys()
+        self.extra = _extra_facts(file)
+        self.times = _entries(file, "spikes/times", "f", len(self.labels))
+        self.units = _entries(file, "spikes/units", "iu", len(self.labels))
+        self.is_float16 = self.times.element == np.float16
+        differ = self.times.lengths != self.units.lengths
+        if differ.any():
+            sample = int(np.argmax(differ))
+            raise InputError(
+                f"sample {sample} has {self.times.lengths[sample]} times "
+                f"but {self.units.lengths[sample]} units",
+                remedy=DAMAGED,
+            )
+
+    def spikes(self, samples: Samples) -> _Spikes:
+        """Return the spikes of some samples, sorted by time in each."""
+        offsets = offsets_from_lengths(self.times.lengths[samples])
+        unit_type = np.dtype(np.uint16 if self.units.element == np.uint16 else np.int32)
+        found = _Spikes(np.empty(offsets[-1], np.int32), np.empty(offsets[-1], unit_type), offsets)
+        for start in range(0, len(samples), _SAMPLES_AT_A_TIME):
+            some = samples[start : start + _SAMPLES_AT_A_TIME]
+            place = slice(offsets[start], offsets[start + len(some)])
+            found.times_us[place] = microseconds(self.times.read(some), "spikes/times")
+            found.units[place] = exact(self.units.read(some), unit_type, "spikes/units")
+        _sort_within_samples(*found)
+        return found
+
+    def blocks(self) -> Iterator[_Spikes]:
+        """Yield the spikes of all samples, some at a time."""
+        for start in range(0, len(self.labels), _SAMPLES_AT_A_TIME):
+            yield self.spikes(np.arange(start, min(start + _SAMPLES_AT_A_TIME, len(self.labels))))
+
+    def meta(self, on_float16_grid: bool, derived: dict[str, Any]) -> dict[str, Any]:
+        """Return what the file tells of all samples together, and what was found out."""
+        grid = {"time_grid": FLOAT16_GRID} if self.is_float16 or on_float16_grid else {}
+        return {**self.extra, **self.header.get("meta", {}), **grid, **derived}
+
+    def trains(
+        self, samples: Samples, spikes: _Spikes, n_units: int, duration_us: int, meta: dict[str, Any]
+    ) -> SpikeTrains:
+        """Return some samples with their spikes."""
+        return SpikeTrains(
+            *spikes,
+            labels=self.labels[samples],
+            groups=None if self.groups is None else self.groups[samples],
+            n_units=n_units,
+            duration_us=duration_us,
+            meta=meta_of(meta, samples),
+        )
 
 
 def _in_seconds(trains: SpikeTrains, time_dtype: str) -> np.ndarray:
@@ -133,32 +212,6 @@ def _integers(file: h5py.File, name: str) -> np.ndarray:
     if dataset.dtype.kind not in "iu":
         raise InputError(f"{name} holds {dataset.dtype}, not whole numbers", remedy=DAMAGED)
     return exact(dataset[:], np.dtype(np.int64), name)
-
-
-def _spikes(
-    file: h5py.File, first: int, last: int, n_samples: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return times_us, units and offsets of some samples, sorted by time in each."""
-    times = _entries(file, "spikes/times", "f", n_samples)
-    units = _entries(file, "spikes/units", "iu", n_samples)
-    differ = times.lengths != units.lengths
-    if differ.any():
-        sample = int(np.argmax(differ))
-        raise InputError(
-            f"sample {sample} has {times.lengths[sample]} times but {units.lengths[sample]} units",
-            remedy=DAMAGED,
-        )
-    offsets = offsets_from_lengths(times.lengths[first:last])
-    unit_type = np.dtype(np.uint16 if units.element == np.uint16 else np.int32)
-    times_us = np.empty(offsets[-1], np.int32)
-    numbers = np.empty(offsets[-1], unit_type)
-    for start in range(first, last, _SAMPLES_AT_A_TIME):
-        stop = min(start + _SAMPLES_AT_A_TIME, last)
-        spikes = slice(offsets[start - first], offsets[stop - first])
-        times_us[spikes] = microseconds(times.read(start, stop), "spikes/times")
-        numbers[spikes] = exact(units.read(start, stop), unit_type, "spikes/units")
-    _sort_within_samples(times_us, numbers, offsets)
-    return times_us, numbers, offsets
 
 
 def _entries(file: h5py.File, name: str, kinds: str, n_samples: int) -> VariableLength:
@@ -198,7 +251,7 @@ def _plain_list(file: h5py.File, name: str) -> list[Any]:
     dataset = hdf5_dataset(file, name)
     if h5py.check_string_dtype(dataset.dtype) and dataset.dtype.kind == "O":
         names = VariableLength(dataset)
-        return [names.read(entry, entry + 1).tobytes().decode() for entry in range(len(dataset))]
+        return [names.read(np.array([entry])).tobytes().decode() for entry in range(len(dataset))]
     if dataset.dtype.kind not in "iufS":
         raise InputError(f"{name} holds {dataset.dtype}, not numbers or strings", remedy=DAMAGED)
     return [value.decode() if isinstance(value, bytes) else value for value in dataset[:].tolist()]

@@ -140,7 +140,8 @@ def ceilings(
     )
     facts = trains.meta["task"]
     jitter_us = jitter_ms * US_PER_MS
-    n_shifts = 1 + math.ceil(4 * shift_ms / jitter_ms)  # four to a standard deviation
+    # All channels together narrow the shift down to jitter / √n_units: two steps of the integral to that.
+    n_shifts = 1 + math.ceil(2 * math.sqrt(n_units) * shift_ms / jitter_ms)
     shifts = facts["begin_ms"] * US_PER_MS + np.linspace(0, shift_ms * US_PER_MS, n_shifts)
     log_weight = np.zeros(n_shifts)
     log_weight[[0, -1]] = math.log(0.5)  # the trapezoidal rule

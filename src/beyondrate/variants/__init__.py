@@ -12,31 +12,36 @@ Source: Yu, Sun, Goodman, "Beyond Rate Coding" (arXiv 2507.16043), Eqs. 6-9.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Int32, Int64
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, dt_in_us, meta_of, offsets_from_lengths
 from beyondrate.ops.blocks import sample_blocks
 from beyondrate.ops.thin import draw_subset, first_in_bin, kept_offsets
+from beyondrate.progress import Progress, silent
+from beyondrate.storage import EventFile, EventStream
 from beyondrate.variants.certify import Certificate, certificate
 from beyondrate.variants.selection import Rules, Samples, Selection, select
 
-__all__ = ["Certificate", "certificate", "norm", "part"]
+__all__ = ["Certificate", "certificate", "norm", "part", "stream"]
 
 Split = Literal["pooled", "train"]
 Seed = int | np.random.Generator
+Source = SpikeTrains | EventFile
 
 _BLOCK_SPIKES = 1 << 20
 _BLOCK_TRAINS = 1 << 20
 
 
 def part(
-    trains: SpikeTrains,
+    trains: Source,
     *,
     theta: int = 2,
+    fewest: int | None = None,
     epsilon: float = 0.01,
     min_class_share: float = 0.5,
     bin_s: float | None = None,
@@ -49,15 +54,17 @@ def part(
     1. A train is low if it has fewer than ``theta`` spikes. Units that are low in a share of the samples
        below ``epsilon`` are visited, those low in the fewest samples first; each has the samples dropped in
        which it is low, unless that would leave a class below ``min_class_share`` of its size.
-    2. The units that are low in none of the remaining samples are kept, and numbered 0, 1, ...
+    2. The units with ``fewest`` spikes or more in each remaining sample are kept, and numbered 0, 1, ...
     3. Each class is drawn down to the size of the smallest, and the samples are shuffled.
 
     With the same data, arguments and integer seed, ``part`` and ``norm`` hold the same samples and units
     in the same order: sample i of norm is a subset of sample i of part.
 
     Args:
-        trains: the whole data.
+        trains: the whole data, in memory or an open file of them (`beyondrate.storage.opened`).
         theta: fewest spikes of a train that is not low.
+        fewest: fewest spikes of a kept unit in each sample; ``theta`` as in the paper's Eq. 8 by default. The
+            script that made the published sets keeps every unit that always spikes: 1.
         epsilon: share of low samples below which a unit is worth dropping samples for.
         min_class_share: smallest share of each class that must remain.
         bin_s: if given, spikes of a train in one bin of so many seconds count once: only the first stays. The
@@ -86,14 +93,25 @@ def part(
         >>> part(trains).counts().tolist()
         [[2, 3], [3, 2]]
     """
-    rules = Rules(theta, epsilon, min_class_share)
-    return _variant("part", trains, rules, bin_s, _training_samples(trains, split, train), seed)
+    return stream(
+        "part",
+        trains,
+        theta=theta,
+        fewest=fewest,
+        epsilon=epsilon,
+        min_class_share=min_class_share,
+        bin_s=bin_s,
+        split=split,
+        train=train,
+        seed=seed,
+    ).joined()
 
 
 def norm(
-    trains: SpikeTrains,
+    trains: Source,
     *,
     theta: int = 2,
+    fewest: int | None = None,
     epsilon: float = 0.01,
     min_class_share: float = 0.5,
     bin_s: float | None = None,
@@ -115,11 +133,87 @@ def norm(
         >>> certificate(norm(trains), part(trains)).holds
         True
     """
-    rules = Rules(theta, epsilon, min_class_share)
-    return _variant("norm", trains, rules, bin_s, _training_samples(trains, split, train), seed)
+    return stream(
+        "norm",
+        trains,
+        theta=theta,
+        fewest=fewest,
+        epsilon=epsilon,
+        min_class_share=min_class_share,
+        bin_s=bin_s,
+        split=split,
+        train=train,
+        seed=seed,
+    ).joined()
 
 
-def _training_samples(trains: SpikeTrains, split: Split, train: Samples | None) -> Samples:
+def stream(
+    name: Literal["part", "norm"],
+    trains: Source,
+    *,
+    theta: int = 2,
+    fewest: int | None = None,
+    epsilon: float = 0.01,
+    min_class_share: float = 0.5,
+    bin_s: float | None = None,
+    split: Split = "pooled",
+    train: Samples | None = None,
+    seed: Seed = 0,
+    progress: Progress = silent,
+) -> EventStream:
+    """Make ``part`` or ``norm`` a few samples at a time, from data that are too many for memory.
+
+    The counts are taken at once, and the spikes as the stream is read: two passes over the data, beside which
+    memory holds one count for each sample and unit. See ``part`` for the other arguments, the report and the
+    errors.
+
+    Args:
+        name: "part" or "norm".
+        trains: the whole data; an open file must stay open until the stream is read.
+        progress: told how many samples are counted and then written.
+
+    Example:
+        >>> import tempfile
+        >>> from beyondrate import storage
+        >>> trains = SpikeTrains.from_samples(
+        ...     [(range(5), [0, 0, 1, 1, 1]), (range(6), [0, 0, 0, 1, 1, 2])],
+        ...     labels=[0, 1], n_units=3, duration_us=10)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     storage.save(trains, f"{folder}/whole.h5")
+        ...     with storage.opened(f"{folder}/whole.h5") as file:
+        ...         storage.save(stream("norm", file), f"{folder}/norm.h5")
+        ...     print(storage.load(f"{folder}/norm.h5").digest == norm(trains).digest)
+        True
+    """
+    rules = Rules(theta, theta if fewest is None else fewest, epsilon, min_class_share)
+    inside = _training_samples(trains, split, train)
+    rng = np.random.default_rng(seed)
+    counts = _counts(trains, bin_s, progress)
+    selection = select(counts, trains.labels, inside, rules, rng, trains.meta.get("label_names"))
+    report = {
+        "name": name,
+        **asdict(rules),
+        "bin_s": bin_s,
+        "split": "pooled" if inside.all() else "train",
+        "seed": None if isinstance(seed, np.random.Generator) else int(seed),
+        **selection.report(),
+    }
+    if name == "norm":
+        lengths = np.full(len(selection.samples), selection.c_min.sum())
+    else:
+        lengths = np.array([counts[sample, selection.units].sum() for sample in selection.samples])
+    return EventStream(
+        offsets=offsets_from_lengths(lengths),
+        labels=trains.labels[selection.samples],
+        groups=None if trains.groups is None else trains.groups[selection.samples],
+        n_units=len(selection.units),
+        duration_us=trains.duration_us,
+        meta={**meta_of(trains.meta, selection.samples), "variant": report},
+        blocks=_selected(trains, selection, bin_s, rng if name == "norm" else None, progress),
+    )
+
+
+def _training_samples(trains: Source, split: Split, train: Samples | None) -> Samples:
     """Return the samples that every threshold is taken from: all of them if pooled."""
     if not len(trains):
         raise InputError("there are no samples", remedy="give data with at least one sample a class")
@@ -145,84 +239,49 @@ def _training_samples(trains: SpikeTrains, split: Split, train: Samples | None) 
     return mask
 
 
-def _variant(
-    name: Literal["part", "norm"],
-    trains: SpikeTrains,
-    rules: Rules,
-    bin_s: float | None,
-    inside: Samples,
-    seed: Seed,
-) -> SpikeTrains:
-    """Select, then write; both variants make the same draws until the samples and units are chosen."""
-    rng = np.random.default_rng(seed)
-    counts = _counts(trains, bin_s)
-    selection = select(counts, trains.labels, inside, rules, rng, trains.meta.get("label_names"))
-    if name == "part":
-        n_spikes = int(counts[np.ix_(selection.samples, selection.units)].sum())
-    else:
-        n_spikes = len(selection.samples) * int(selection.c_min.sum())
-    report = {
-        "name": name,
-        "theta": rules.theta,
-        "epsilon": rules.epsilon,
-        "min_class_share": rules.min_class_share,
-        "bin_s": bin_s,
-        "split": "pooled" if inside.all() else "train",
-        "seed": None if isinstance(seed, np.random.Generator) else int(seed),
-        **selection.report(),
-    }
-    draw = rng if name == "norm" else None
-    return _written(trains, selection, bin_s, n_spikes, draw).with_meta(variant=report)
-
-
-def _counts(trains: SpikeTrains, bin_s: float | None) -> Int32[np.ndarray, "samples units"]:
+def _counts(trains: Source, bin_s: float | None, progress: Progress) -> Int32[np.ndarray, "samples units"]:
     counts = np.empty((len(trains), trains.n_units), dtype=np.int32)
     start = 0
     for block in _blocks(trains, np.arange(len(trains)), bin_s):
         counts[start : start + len(block)] = block.counts()
         start += len(block)
+        progress(start, len(trains), "counting spikes")
     return counts
 
 
-def _written(
-    trains: SpikeTrains,
+def _selected(
+    trains: Source,
     selection: Selection,
     bin_s: float | None,
-    n_spikes: int,
     draw: np.random.Generator | None,
-) -> SpikeTrains:
-    """Write the selected samples and units block by block; with ``draw``, c_min spikes of each train."""
+    progress: Progress,
+) -> Iterator[SpikeTrains]:
+    """Yield the selected samples and units block by block; with ``draw``, c_min spikes of each train."""
     number = np.full(trains.n_units, -1, dtype=np.int32)
     number[selection.units] = np.arange(len(selection.units))
     quota = np.zeros(trains.n_units, dtype=np.int64)
     quota[selection.units] = selection.c_min
-    times_us, units = np.empty(n_spikes, dtype=np.int32), np.empty(n_spikes, dtype=np.int32)
-    lengths = []
-    filled = 0
+    n_done = 0
     for block in _blocks(trains, selection.samples, bin_s):
         if draw is None:
-            block = _thinned(block, number[block.units] >= 0)
+            keep = number[block.units] >= 0
         else:
             quotas, draws = np.tile(quota, (len(block), 1)), draw.random(block.n_spikes)
-            block = _thinned(block, draw_subset(block.units, block.offsets, quotas, draws))
-        written = slice(filled, filled + block.n_spikes)
-        times_us[written], units[written] = block.times_us, number[block.units]
-        lengths.append(block.spikes_per_sample)
-        filled += block.n_spikes
-    return SpikeTrains(
-        times_us=times_us,
-        units=units,
-        offsets=offsets_from_lengths(np.concatenate(lengths)),
-        labels=trains.labels[selection.samples],
-        n_units=len(selection.units),
-        duration_us=trains.duration_us,
-        groups=None if trains.groups is None else trains.groups[selection.samples],
-        meta=meta_of(trains.meta, selection.samples),
-    )
+            keep = draw_subset(block.units, block.offsets, quotas, draws)
+        yield SpikeTrains(
+            times_us=block.times_us[keep],
+            units=number[block.units[keep]],
+            offsets=kept_offsets(block.offsets, keep),
+            labels=block.labels,
+            n_units=len(selection.units),
+            duration_us=block.duration_us,
+        )
+        n_done += len(block)
+        progress(n_done, len(selection.samples), "writing samples")
 
 
 def _blocks(
-    trains: SpikeTrains, samples: Int64[np.ndarray, " chosen"], bin_s: float | None
+    trains: Source, samples: Int64[np.ndarray, " chosen"], bin_s: float | None
 ) -> Iterator[SpikeTrains]:
     """Yield the chosen samples, some at a time; given bins, with one spike of a train in each."""
     offsets = offsets_from_lengths(trains.spikes_per_sample[samples])
@@ -230,9 +289,7 @@ def _blocks(
         block = trains[samples[chosen]]
         if bin_s is not None:
             bins = np.minimum(block.times_us // dt_in_us(bin_s), block.n_steps(bin_s) - 1)
-            block = _thinned(block, first_in_bin(block.units, block.offsets, bins, block.n_units))
+            keep = first_in_bin(block.units, block.offsets, bins, block.n_units)
+            kept = kept_offsets(block.offsets, keep)
+            block = block.with_spikes(block.times_us[keep], block.units[keep], kept)
         yield block
-
-
-def _thinned(trains: SpikeTrains, keep: Bool[np.ndarray, " spikes"]) -> SpikeTrains:
-    return trains.with_spikes(trains.times_us[keep], trains.units[keep], kept_offsets(trains.offsets, keep))

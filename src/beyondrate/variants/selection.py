@@ -19,12 +19,14 @@ class Rules:
     """What a unit must have, and what may be dropped for it; see ``beyondrate.variants.part``."""
 
     theta: int
+    fewest: int
     epsilon: float
     min_class_share: float
 
     def __post_init__(self) -> None:
-        if self.theta < 1 or self.theta != int(self.theta):
-            raise InputError(f"theta is {self.theta}", remedy="give a whole number of spikes, 1 or more")
+        for name, n_spikes in (("theta", self.theta), ("fewest", self.fewest)):
+            if n_spikes < 1 or n_spikes != int(n_spikes):
+                raise InputError(f"{name} is {n_spikes}", remedy="give a whole number of spikes, 1 or more")
         if not 0 <= self.epsilon <= 1:
             raise InputError(f"epsilon is {self.epsilon}", remedy="give a share of the samples, from 0 to 1")
         if not 0 < self.min_class_share <= 1:
@@ -83,7 +85,8 @@ def select(
     low = counts < rules.theta
     low[~inside] = False
     rich = inside & ~_dropped(low, classes, inside, rules)
-    units = np.flatnonzero(~low[rich].any(axis=0))
+    poorest = np.min(counts, axis=0, where=rich[:, None], initial=np.iinfo(np.int32).max)
+    units = np.flatnonzero(poorest >= rules.fewest)
     if not len(units):
         raise _no_unit(low.sum(axis=0).min() / inside.sum(), int(rich.sum()), rules)
     kept = _balanced(rich, classes, rng)
@@ -144,7 +147,7 @@ def _dropped(
 def _no_unit(smallest_share: float, n_remaining: int, rules: Rules) -> InputError:
     worth_dropping = smallest_share < rules.epsilon
     return InputError(
-        f"no unit has {rules.theta} spikes or more in each of the {n_remaining} samples that remain "
+        f"no unit has {rules.fewest} spikes or more in each of the {n_remaining} samples that remain "
         f"(the best unit has fewer in {smallest_share:.2%} of all samples)",
         remedy="lower theta, merge units that lie together, or "
         + ("lower min_class_share" if worth_dropping else f"raise epsilon above {smallest_share:.4f}"),

@@ -1,10 +1,11 @@
-"""The gamma memory in numba: samples outside, time inside, units vectorised.
+"""The gamma memory in numba: blocks of samples outside, time inside, the units of a block side by side.
 
-The buckets of a sample are the rows of a small array that stays in the first-level cache; below them is a row
-of zeros. ``Passes`` say how the rows become M m in place: each pass sets one row to a weighted sum of itself
-and a few others. A pass over the units writes one array and reads few, so that the compiler can check them
-for overlap and vectorise; a product and a sum may be rounded once. Numbers below ``_TINY`` become 0, because
-arithmetic on denormal numbers is slow on many processors.
+The buckets of a block are the rows of a small array that stays in the first-level cache, a lane for each
+unit of each sample; below them is a row of zeros. ``Passes`` say how the rows become M m in place: each pass
+sets one row to a weighted sum of itself and a few others. A loop over lanes writes one array and reads few,
+so that the compiler can check them for overlap and vectorise; blocks make it long enough to be worth the
+check, and rows that begin with a line of the cache halve its time. A product and a sum may be rounded once.
+Numbers below ``_TINY`` become 0, because arithmetic on denormal numbers is slow on many processors.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from numba import njit
 
 _TINY = 1e-30
 _OTHERS = 4  # rows that one pass adds
+_LINE = 64  # bytes of a line of the cache
+_LANES = 512  # lanes of a block, where the units of one sample are fewer
+
+kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 class Passes(NamedTuple):
@@ -27,14 +32,15 @@ class Passes(NamedTuple):
 
 
 def passes_of(matrix: np.ndarray) -> Passes:
-    """Return the passes that set m to ``matrix @ m`` in place, for a lower or an upper triangular matrix.
+    """Return the passes that set the rows m to ``matrix @ m`` in place; its square part is triangular.
 
-    Each row needs the rows before it (after it) as they were, so the last (the first) row comes first.
+    Each row needs the rows before it (after it) as they were, so the last (the first) row comes first. More
+    columns than rows stand for rows that are only read.
     """
-    n_rows = len(matrix)
-    lower = bool((np.triu(matrix, 1) == 0).all())
+    n_targets, n_rows = matrix.shape
+    lower = bool((np.triu(matrix[:, :n_targets], 1) == 0).all())
     passes: list[tuple[int, list[int], list[float]]] = []
-    for row in range(n_rows - 1, -1, -1) if lower else range(n_rows):
+    for row in range(n_targets - 1, -1, -1) if lower else range(n_targets):
         used = [int(other) for other in np.flatnonzero(matrix[row]) if other != row]
         own = float(matrix[row, row])
         for first in range(0, max(1, len(used)), _OTHERS):
@@ -49,36 +55,87 @@ def passes_of(matrix: np.ndarray) -> Passes:
     )
 
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@kernel
+def samples_in_block(n_units: int) -> int:
+    """Return how many samples share a block."""
+    return max(1, _LANES // max(1, n_units))
 
 
-@_kernel
-def advance(memory: np.ndarray, target: np.ndarray, others: np.ndarray, weights: np.ndarray) -> None:
-    """Run the passes over (row, unit)."""
+@kernel
+def advance(
+    memory: np.ndarray, target: np.ndarray, others: np.ndarray, weights: np.ndarray, n_lanes: int
+) -> None:
+    """Run the passes over (row, lane)."""
     zero, tiny = memory.dtype.type(0), memory.dtype.type(_TINY)
     for p in range(len(target)):
         k, a, b, c, d = target[p], others[p, 0], others[p, 1], others[p, 2], others[p, 3]
         own, w_a, w_b = weights[p, 0], weights[p, 1], weights[p, 2]
         w_c, w_d = weights[p, 3], weights[p, 4]
-        for j in range(np.uint64(memory.shape[1])):
+        for j in range(np.uint64(n_lanes)):
             inflow = (w_a * memory[a, j] + w_b * memory[b, j]) + (w_c * memory[c, j] + w_d * memory[d, j])
             m = own * memory[k, j] + inflow
             memory[k, j] = m if abs(m) > tiny else zero
 
 
-@_kernel
-def add_read(gain: np.ndarray, memory: np.ndarray, out: np.ndarray, n: int, t: int) -> None:
-    """Add Σ_k g_k m_k to the units of out[n, t]; ``gain`` has a multiple of four rows, silent ones last."""
+@kernel
+def gather(values: np.ndarray, first: int, n_samples: int, t: int, lanes: np.ndarray) -> None:
+    """Copy the units of a block's samples at time t to the lanes."""
+    n_units = np.uint64(values.shape[2])
+    for s in range(np.uint64(n_samples)):
+        for j in range(n_units):
+            lanes[s * n_units + j] = values[np.uint64(first) + s, t, j]
+
+
+@kernel
+def scatter(lanes: np.ndarray, first: int, n_samples: int, t: int, values: np.ndarray) -> None:
+    """Copy the lanes to the units of a block's samples at time t."""
+    n_units = np.uint64(values.shape[2])
+    for s in range(np.uint64(n_samples)):
+        for j in range(n_units):
+            values[np.uint64(first) + s, t, j] = lanes[s * n_units + j]
+
+
+@kernel
+def _add(lanes: np.ndarray, memory: np.ndarray, row: int, n_lanes: int) -> None:
+    for j in range(np.uint64(n_lanes)):
+        memory[np.uint64(row), j] += lanes[j]
+
+
+@kernel
+def _read(gain: np.ndarray, offset: np.ndarray, memory: np.ndarray, n_lanes: int, lanes: np.ndarray) -> None:
+    """Fill the offset plus Σ_k g_k m_k; ``gain`` has a multiple of four rows, silent ones last."""
     one = np.uint64(1)
+    for j in range(np.uint64(n_lanes)):
+        lanes[j] = offset[j]
     for block in range(np.uint64(gain.shape[0] // 4)):
         a = block * np.uint64(4)
         b, c, d = a + one, a + one + one, a + one + one + one
-        for j in range(np.uint64(gain.shape[1])):
+        for j in range(np.uint64(n_lanes)):
             low = gain[a, j] * memory[a, j] + gain[b, j] * memory[b, j]
-            out[n, t, j] += low + (gain[c, j] * memory[c, j] + gain[d, j] * memory[d, j])
+            lanes[j] += low + (gain[c, j] * memory[c, j] + gain[d, j] * memory[d, j])
 
 
-@_kernel
+@kernel
+def aligned_zeros(n_rows: int, n_lanes: int, like: np.ndarray) -> np.ndarray:
+    """Return zeros of (row, lane or more), each row beginning with a line of the cache."""
+    per_line = _LINE // like.itemsize
+    width = -(-n_lanes // per_line) * per_line
+    buffer = np.zeros(n_rows * width + per_line, like.dtype)
+    first = (-buffer.ctypes.data % _LINE) // like.itemsize
+    return buffer[first : first + n_rows * width].reshape(n_rows, width)
+
+
+@kernel
+def _repeated(rows: np.ndarray, n_times: int) -> np.ndarray:
+    """Return the values of one sample's units for each sample of a block."""
+    n_units = rows.shape[1]
+    lanes = aligned_zeros(len(rows), n_units * n_times, rows)
+    for s in range(n_times):
+        lanes[:, s * n_units : (s + 1) * n_units] = rows
+    return lanes
+
+
+@kernel
 def scan_forward(
     u: np.ndarray,
     gain: np.ndarray,
@@ -91,20 +148,23 @@ def scan_forward(
     stop: int,
 ) -> None:
     """Fill x(t) = b + Σ_k g_k m_k(t), m(t) = M m(t-1) + e_1 u(t), for the samples start..stop."""
-    units = range(np.uint64(u.shape[2]))
-    memory = np.empty((len(gain) + 1, u.shape[2]), u.dtype)
-    for n in range(start, stop):
+    most = samples_in_block(u.shape[2])
+    gains, biases = _repeated(gain, most), _repeated(bias.reshape(1, -1), most)[0]
+    memory = aligned_zeros(len(gain) + 1, most * u.shape[2], u)
+    lanes = aligned_zeros(1, most * u.shape[2], u)[0]
+    for first in range(start, stop, most):
+        n_samples = min(most, stop - first)
+        n_lanes = n_samples * u.shape[2]
         memory[:] = 0
         for t in range(u.shape[1]):
-            advance(memory, target, others, weights)
-            for j in units:
-                memory[0, j] += u[n, t, j]
-            for j in units:
-                x[n, t, j] = bias[j]
-            add_read(gain, memory, x, n, t)
+            advance(memory, target, others, weights, n_lanes)
+            gather(u, first, n_samples, t, lanes)
+            _add(lanes, memory, 0, n_lanes)
+            _read(gains, biases, memory, n_lanes, lanes)
+            scatter(lanes, first, n_samples, t, x)
 
 
-@_kernel
+@kernel
 def scan_backward(
     grad_x: np.ndarray,
     u: np.ndarray,
@@ -123,26 +183,38 @@ def scan_backward(
     With r(t) = M r(t+1) + e_1 δ(t):  du(t) = Σ_k g_k r_k(t)  and  dg_k = Σ_t r_k(t) u(t). The gradients of
     gain and bias are per sample.
     """
-    n_buckets = np.uint64(grad_gain.shape[1])
-    units = range(np.uint64(u.shape[2]))
-    memory = np.empty((len(gain) + 1, u.shape[2]), u.dtype)
-    for n in range(start, stop):
-        memory[:] = 0
+    n_units, n_buckets = u.shape[2], grad_gain.shape[1]
+    most = samples_in_block(n_units)
+    gains = _repeated(gain, most)
+    memory, sums = (
+        aligned_zeros(len(gain) + 1, most * n_units, u),
+        aligned_zeros(n_buckets, most * n_units, u),
+    )
+    rows = aligned_zeros(4, most * n_units, u)
+    lanes, inputs, bias_sums, zeros = rows[0], rows[1], rows[2], rows[3]
+    for first in range(start, stop, most):
+        n_samples = min(most, stop - first)
+        n_lanes = n_samples * n_units
+        memory[:], sums[:], bias_sums[:] = 0, 0, 0
         for t in range(u.shape[1] - 1, -1, -1):
-            advance(memory, target, others, weights)
-            for j in units:
-                memory[0, j] += grad_x[n, t, j]
-            for j in units:
-                grad_bias[n, j] += grad_x[n, t, j]
-            for k in range(n_buckets):
-                for j in units:
-                    grad_gain[n, k, j] += memory[k, j] * u[n, t, j]
-            for j in units:
-                grad_u[n, t, j] = 0
-            add_read(gain, memory, grad_u, n, t)
+            advance(memory, target, others, weights, n_lanes)
+            gather(grad_x, first, n_samples, t, lanes)
+            gather(u, first, n_samples, t, inputs)
+            _add(lanes, memory, 0, n_lanes)
+            for j in range(np.uint64(n_lanes)):
+                bias_sums[j] += lanes[j]
+            for k in range(np.uint64(n_buckets)):
+                for j in range(np.uint64(n_lanes)):
+                    sums[k, j] += memory[k, j] * inputs[j]
+            _read(gains, zeros, memory, n_lanes, lanes)
+            scatter(lanes, first, n_samples, t, grad_u)
+        for s in range(n_samples):
+            lane = s * n_units
+            grad_bias[first + s] = bias_sums[lane : lane + n_units]
+            grad_gain[first + s] = sums[:, lane : lane + n_units]
 
 
-@_kernel
+@kernel
 def scan_each_forward(
     u: np.ndarray,
     bias: np.ndarray,
@@ -155,11 +227,11 @@ def scan_each_forward(
 ) -> None:
     """Fill x(t) = b + z_1(t), z(t) = Mᵀ z(t-1) + u(t), for the samples start..stop; the passes are Mᵀ's."""
     n_buckets, units = np.uint64(u.shape[2]), range(np.uint64(u.shape[3]))
-    memory = np.empty((u.shape[2] + 1, u.shape[3]), u.dtype)
+    memory = aligned_zeros(u.shape[2] + 1, u.shape[3], u)
     for n in range(start, stop):
         memory[:] = 0
         for t in range(u.shape[1]):
-            advance(memory, target, others, weights)
+            advance(memory, target, others, weights, u.shape[3])
             for k in range(n_buckets):
                 for j in units:
                     memory[k, j] += u[n, t, k, j]
@@ -167,7 +239,7 @@ def scan_each_forward(
                 x[n, t, j] = bias[j] + memory[0, j]
 
 
-@_kernel
+@kernel
 def scan_each_backward(
     grad_x: np.ndarray,
     target: np.ndarray,
@@ -179,11 +251,11 @@ def scan_each_backward(
 ) -> None:
     """Fill du_k(t) = r_k(t), r(t) = M r(t+1) + e_1 δ(t), for the samples start..stop; the passes are M's."""
     n_buckets, units = np.uint64(grad_u.shape[2]), range(np.uint64(grad_u.shape[3]))
-    memory = np.empty((grad_u.shape[2] + 1, grad_u.shape[3]), grad_x.dtype)
+    memory = aligned_zeros(grad_u.shape[2] + 1, grad_u.shape[3], grad_x)
     for n in range(start, stop):
         memory[:] = 0
         for t in range(grad_x.shape[1] - 1, -1, -1):
-            advance(memory, target, others, weights)
+            advance(memory, target, others, weights, grad_u.shape[3])
             for j in units:
                 memory[0, j] += grad_x[n, t, j]
             for k in range(n_buckets):

@@ -32,8 +32,9 @@ def sigma_delta(
     end = state.clone(memory_format=torch.contiguous_format)
     (given,), filled = _numpy(x), _numpy(end, spikes, flags)
     numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
-    passes = passes_of(*_numpy(transition.to(x.dtype)))
-    arguments = given, *passes, use_sum, *numbers, gated, *filled
+    with_estimate = torch.cat([transition, _estimates(transition, use_sum)[None]])
+    passes = passes_of(*_numpy(torch.nn.functional.pad(with_estimate, (0, 1)).to(x.dtype)))
+    arguments = given, *passes, *numbers, gated, *filled
     in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
     return spikes, end, flags
 
@@ -47,13 +48,19 @@ def _backward(
 
     grad_x = torch.empty_like(grad_spikes, memory_format=torch.contiguous_format)
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
-    passes = passes_of(*_numpy(transition.t().to(grad_x.dtype)))
+    with_value = torch.cat([transition.t(), -_estimates(transition, use_sum)[:, None]], 1)
+    passes = passes_of(*_numpy(with_value.to(grad_x.dtype)))
     given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
-    arguments = *given, *passes, use_sum, *filled
+    arguments = *given, *passes, *filled
     in_pieces(
         partial(cpu.encode_backward, *arguments), len(grad_x), grad_x[0:1].numel() * grad_state.shape[1]
     )
     return grad_x, grad_state
+
+
+def _estimates(transition: Tensor, use_sum: bool) -> Tensor:
+    """Return qᵀ M, which turns the buckets of one step into what they estimate in the next."""
+    return transition.sum(0) if use_sum else transition[0]
 
 
 def _numpy(*tensors: Tensor) -> list[Any]:

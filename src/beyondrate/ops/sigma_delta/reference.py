@@ -34,8 +34,8 @@ def sigma_delta_step(
 
 
 def estimate_of(
-    memory: Float[Tensor, "batch bucket *rest"], params: SigmaDeltaParams
-) -> Float[Tensor, batch * rest]:
+    memory: Float[Tensor, "batch bucket ..."], params: SigmaDeltaParams
+) -> Float[Tensor, "batch ..."]:
     """Return what the buckets estimate: their sum, or the first of them."""
     return memory.sum(1) if params.code == "sum" else memory[:, 0]
 
@@ -56,11 +56,11 @@ def sigma_delta(
 
 
 def trace_step(
-    trace: Float[Tensor, "batch bucket *synapse"],
-    dy: Float[Tensor, batch * synapse],
+    trace: Float[Tensor, "batch bucket ..."],
+    dy: Float[Tensor, "batch ..."],
     transition: Float[Tensor, "bucket bucket"],
     params: SigmaDeltaParams,
-) -> Float[Tensor, "batch bucket *synapse"]:
+) -> Float[Tensor, "batch bucket ..."]:
     """Return E(t) = (I - e_1 qᵀ) M E(t-1) + e_1 dy: how the unit's buckets change with a weight.
 
     ``dy`` is how its value y changes with that weight in this step.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +24,11 @@ from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell, read_json, read_result
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.yu2025.speech_arms import RECIPES, TUNED_AS, as_json
+from beyondrate.variants.redraw import redraw
 
 DT_S = 0.01
-PUBLISHED_BINS = 100  # of a sample in the published files
+PUBLISHED_BINS = 99  # of a sample in the published script
+SSC_CLASSES = 35
 SPLIT_SEED = 0
 TUNING_VARIANT = "norm"
 TESTS: dict[str, dict[str, tuple[float, ...]]] = {
@@ -86,7 +88,9 @@ def make_plan(request: Request) -> Plan:
         "data": request.data.name,
         "data_digest": request.data.trains.digest,
         "protocol": request.protocol,
-        "dt_s": DT_S if request.protocol == "held-out" else request.data.trains.duration_s / PUBLISHED_BINS,
+        "dt_s": DT_S
+        if request.protocol == "held-out"
+        else round(request.data.trains.duration_s / PUBLISHED_BINS, 6),
         "seeds": list(range(SEEDS[preset]) if request.seeds is None else request.seeds),
         "tests": [["none", 0.0], *([name, x] for name, levels in TESTS[preset].items() for x in levels)],
         "tau_grid_s": list(TAU_GRID_S[preset]),
@@ -114,12 +118,23 @@ def _held_out(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, An
 
 
 def _as_published(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, Any], Split]:
-    """Take thresholds from binary rasters of all samples, then divide the shuffled samples by number."""
+    """Take thresholds from binary rasters of all samples, then divide the shuffled samples by number.
+
+    The rules are those of the published script where it differs from Eqs. 6-9: ε inclusive (2 % for SSC), no
+    class rule, units with one spike or more.
+    """
     if name == "whole":
         made = trains[np.random.default_rng(SPLIT_SEED).permutation(len(trains))]
     else:
         make = variants.part if name == "part" else variants.norm
-        made = make(trains, bin_s=trains.duration_s / PUBLISHED_BINS, seed=SPLIT_SEED)
+        made = make(
+            trains,
+            bin_s=round(trains.duration_s / PUBLISHED_BINS, 6),
+            epsilon=float(np.nextafter(0.02 if trains.n_classes == SSC_CLASSES else 0.01, 1)),
+            min_class_share=1e-9,
+            fewest=1,
+            seed=SPLIT_SEED,
+        )
     split = make_split(made, seed=SPLIT_SEED, protocol="yu2025")
     indices = {"train": split.train, "validation": split.validation, "test": split.test}
     return VariantData(made, indices), variant_facts(made, indices), split
@@ -150,13 +165,23 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
             for i, part in enumerate((train, validation))
         )
     arm = _arm(folder, plan, job, train)
-    training = train_arm(arm, train, validation, job.seed, tell)
+    training = train_arm(arm, train, validation, job.seed, tell, _redraw(folder, job, train))
     if job.control.startswith("tau-") and job.control != "tau-tuned":  # only validation may choose τ
         return {"training": training}
     keep_network(arm, folder, job.key, plan["data_digest"])
     tests = [(name, level) for name, level in plan["tests"]] if job.all_tests else [trained_under]
     answered = answers_under(scorer(arm), data.test, tests, lambda test: _rng(job, test), tell)
     return {"training": training, "tests": answered}
+
+
+def _redraw(
+    folder: Path, job: SpeechJob, train: SpikeTrains
+) -> Callable[[np.random.Generator], SpikeTrains] | None:
+    """Return what draws norm's training samples anew, where the recipe says so."""
+    if job.variant != "norm" or job.model not in RECIPES or not RECIPES[job.model].redraw:
+        return None
+    part = _store(folder / "data").read("part").train
+    return lambda rng: redraw(train, part, rng)
 
 
 def _arm(folder: Path, plan: Plan, job: SpeechJob, train: SpikeTrains) -> NetworkArm:

@@ -35,9 +35,5 @@ TUNED_AS = {name: name.removesuffix("-narrow").removesuffix("-synaptic") for nam
 
 def as_json(recipe: Recipe) -> dict[str, Any]:
     """Return a recipe as plain values, for the plan."""
-    return {
-        "network": dict(recipe.network),
-        "loss": repr(recipe.loss),
-        "settings": repr(recipe.settings),
-        "delay_rate": recipe.delay_rate,
-    }
+    values = {"network": dict(recipe.network), "loss": repr(recipe.loss), "settings": repr(recipe.settings)}
+    return {**values, "delay_rate": recipe.delay_rate, "redraw": recipe.redraw}

@@ -15,7 +15,7 @@ from beyondrate.jobs import Tell, read_json, read_result
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.yu2025 import observers
 from beyondrate.reproduce.yu2025.observers import OBSERVERS
-from beyondrate.reproduce.yu2025.task_nets import TASK_NETS, Delays, Size, test_set, train, training_sets
+from beyondrate.reproduce.yu2025.task_nets import TASK_NETS, Delays, Size, held_out_set, train, training_sets
 from beyondrate.training import predict
 
 SEEDS = {"quick": 2, "paper": 5}
@@ -76,7 +76,7 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
     job, plan = TaskJob(**values), read_json(folder / "plan.json")
     size = Size(**plan["sizes"][job.task])
     levels = plan["levels"] if job.level == 0 else [job.level]
-    tests = {level: test_set(job.task, level, size=size) for level in levels}
+    tests = {level: held_out_set(job.task, level, size=size) for level in levels}
 
     def told(done: int, total: int, what: str) -> None:
         tell(0.9 * done / total, what)

@@ -19,7 +19,7 @@ from beyondrate.reproduce.yu2025 import published, task_experiment
 from beyondrate.reproduce.yu2025.observers import OBSERVERS
 from beyondrate.reproduce.yu2025.speech_figures import accuracy_series
 from beyondrate.reproduce.yu2025.task_experiment import TaskJob, jobs, variant
-from beyondrate.reproduce.yu2025.task_nets import Size, test_set
+from beyondrate.reproduce.yu2025.task_nets import Size, held_out_set
 from beyondrate.tasks.raster import rasters
 
 NAMES = {
@@ -123,7 +123,7 @@ def _net(task: str, level: float, control: str = "zero-shot", model: str = "none
 
 def _samples(task: str) -> list[Panel]:
     """Return a raster of each class, and of the ISI task where the classes lie."""
-    trains = test_set(task, 0.0, size=Size(0, 0, 200, 0))
+    trains = held_out_set(task, 0.0, size=Size(0, 0, 200, 0))
     shown = [
         Panel(
             title=raster.title,
