@@ -162,6 +162,18 @@ def test_the_kernels_agree_with_the_reference(batch, time, unit, n_buckets, mode
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
+def test_many_samples_of_many_units_keep_apart():
+    """Samples share blocks, of which the last is not full."""
+    chain = transition(time_constants(8, 0.01), 0.004)
+    u, gain = randn(7, 12, 200).requires_grad_(), randn(8, 200, seed=1).requires_grad_()
+    bias, results = randn(200, seed=2).requires_grad_(), []
+    for backend in BACKENDS:
+        x = gamma_scan(u, gain, chain, bias, backend=backend)
+        results.append((x, *torch.autograd.grad((x * randn(7, 12, 200, seed=3)).sum(), (u, gain, bias))))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
 def test_one_chain_a_bucket_is_the_shared_chain_where_the_weights_allow_it():
     chain, gain = transition(time_constants(8, 0.01), 0.004), randn(8, 5, seed=1)
     u = randn(3, 20, 5)

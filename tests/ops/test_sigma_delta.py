@@ -239,6 +239,20 @@ def test_the_kernels_agree_in_single_precision():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+def test_many_samples_of_many_units_keep_apart():
+    """Samples share blocks: the last block is not full, and what one sample holds reaches no other."""
+    x, memory = values(7, 12, 200, seed=4).requires_grad_(), randn(7, 5, 200).abs().requires_grad_()
+    results = []
+    for backend in BACKENDS:
+        h, end = sigma_delta(x, CHAIN, SigmaDeltaParams(), memory, backend=backend)
+        results.append((h, end, *torch.autograd.grad((h * randn(7, 12, 200)).sum(), (x, memory))))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    broken = x.detach().clone()
+    broken[0] = float("nan")
+    assert torch.equal(sigma_delta(broken, CHAIN, SigmaDeltaParams(), memory)[0][1:], results[1][0][1:])
+
+
 @PROPERTY
 @given(cut=st.integers(0, 30), gated=st.booleans(), seed=st.integers(0, 100))
 def test_any_split_gives_what_the_whole_gives_with_its_gradient(cut, gated, seed):

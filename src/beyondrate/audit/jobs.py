@@ -16,10 +16,10 @@ from beyondrate.audit.kinds import probe_kinds
 from beyondrate.audit.linear_probe import decoding_curve
 from beyondrate.audit.outcomes import CLEAN, Test
 from beyondrate.audit.plan import Job, Plan, perturbation_seed
-from beyondrate.audit.recipe import DEFAULT_TAU_S
 from beyondrate.audit.train_and_test import Scorer, answers_under, keep_network, scorer, train_arm
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell
+from beyondrate.recipes import DEFAULT_TAU_S
 
 WORK = "beyondrate.audit.jobs:run_job"
 _folder = lru_cache(maxsize=1)(RunFolder)  # a worker reads each variant once

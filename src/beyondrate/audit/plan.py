@@ -14,7 +14,8 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, dt_in_us
 
 Normalise = Literal["train", "pooled"]
-MODELS = ("probe", "rate", "lif", "lif-delay")
+MODELS = ("probe", "rate", "lif", "lif-delay", "gamma")
+DEFAULT_MODELS = MODELS[:4]  # gamma adds about a third to the time: ask for it
 VARIANTS = ("whole", "part", "norm")
 
 
@@ -157,6 +158,8 @@ class Plan:
 
     def _arms(self, variant: str) -> list[tuple[str, str]]:
         arms = []
+        if "gamma" in self.models:
+            arms += [("gamma", "none")]
         if "lif-delay" in self.models and variant in self.delay_variants:
             arms += [("lif-delay", "learned"), ("lif-delay", "frozen")]
         if "lif" in self.models:
@@ -180,7 +183,7 @@ def make_plan(
     jitter_limits_s: Mapping[str, float],
     *,
     preset: str = "quick",
-    models: Sequence[str] = MODELS,
+    models: Sequence[str] = DEFAULT_MODELS,
     variants: Sequence[str] = VARIANTS,
     seeds: int | Sequence[int] | None = None,
     dt_s: float = 0.01,

@@ -21,7 +21,7 @@ from beyondrate.audit.jobs import WORK
 from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.own_model import audit_model
 from beyondrate.audit.plan import (
-    MODELS,
+    DEFAULT_MODELS,
     VARIANTS,
     Normalise,
     Plan,
@@ -44,7 +44,7 @@ Model = Callable[[Tensor], Any]
 def audit(
     data: SpikeTrains | str | Path,
     *,
-    models: Sequence[str] | Model | Mapping[str, Model] = MODELS,
+    models: Sequence[str] | Model | Mapping[str, Model] = DEFAULT_MODELS,
     preset: str = "quick",
     variants: Sequence[str] = VARIANTS,
     seeds: int | Sequence[int] | None = None,
@@ -94,7 +94,7 @@ def audit(
     """
     started = time.monotonic()
     own = _own_models(models)
-    names = MODELS if own or not isinstance(models, Sequence) else models
+    names = DEFAULT_MODELS if own or not isinstance(models, Sequence) else models
     check_options(preset, names, variants, normalise, dt_s)
     if out is not None:
         _refuse_folder(Path(out), resume=resume)

@@ -12,10 +12,10 @@ from jaxtyping import Float
 
 from beyondrate import perturb
 from beyondrate.audit.outcomes import Test
-from beyondrate.audit.recipe import NetworkArm
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell
 from beyondrate.nn import SpikingNet
+from beyondrate.recipes import NetworkArm
 from beyondrate.training import fit, predict, save_checkpoint
 from beyondrate.training.inputs import BinnedInput
 

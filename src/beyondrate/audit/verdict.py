@@ -400,7 +400,7 @@ def _outcome_warnings(outcomes: Outcomes) -> list[str]:
     leaking = Arm("norm", "rate")
     if leaking in outcomes.by_arm and outcomes.above_chance(leaking) <= CLAIM_LEVEL:
         warnings.append("Counts still tell the classes in norm: do not use this norm.")
-    trained = [len(answers) for arm, answers in outcomes.by_arm.items() if arm.model.startswith("lif")]
+    trained = [len(answers) for arm, answers in outcomes.by_arm.items() if arm.model not in ("probe", "rate")]
     n_seeds = min(trained, default=SEEDS_TO_QUOTE)
     if n_seeds < SEEDS_TO_QUOTE:
         warnings.append(

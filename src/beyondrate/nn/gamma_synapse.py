@@ -84,12 +84,13 @@ class GammaSynapse(nn.Module):
         """
         weight, _, gain = self._weights(memory, frozen=True)
         ratio = ratio.to(weight)
-        flat = value[:, None] if value.dim() == 2 else value
         if gain is None:
-            out = self.wiring.apply(flat, torch.tensordot(ratio, weight, 1))
+            weight = torch.tensordot(ratio, weight, 1)
+        if value.dim() == 2:
+            out = self.wiring.apply_dense(value[:, None], weight)[:, 0]
         else:
-            out = self.wiring.apply(flat, weight) * (ratio @ gain)
-        return out[:, 0] if value.dim() == 2 else out
+            out = self.wiring.apply(value, weight)
+        return out if gain is None else out * (ratio @ gain)
 
     def _weights(self, memory: GammaMemory, frozen: bool) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return the weights (scaled if per synapse), and bias and gains (bucket, out) of every output."""
@@ -121,11 +122,11 @@ class GammaSynapse(nn.Module):
         if gain is None:
             left = torch.einsum("tkl,bli->btki", powers, past.memory).flatten(0, 1)
             return x + self._read(left, weight, gain).reshape(x.shape)
-        left = self.wiring.apply(past.memory, weight)
+        left = self.wiring.apply_dense(past.memory, weight)
         return x + torch.einsum("tlj,blj->btj", torch.einsum("kj,tkl->tlj", gain, powers), left)
 
     def _read(self, buckets: Memory, weight: Tensor, gain: Tensor | None) -> Float[Tensor, "batch out"]:
         if gain is None:
-            parts = [self.wiring.apply(buckets[:, k : k + 1], weight[k]) for k in range(self.n_buckets)]
+            parts = [self.wiring.apply_dense(buckets[:, k : k + 1], weight[k]) for k in range(self.n_buckets)]
             return torch.cat(parts, 1).sum(1)
-        return (gain * self.wiring.apply(buckets, weight)).sum(1)
+        return (gain * self.wiring.apply_dense(buckets, weight)).sum(1)

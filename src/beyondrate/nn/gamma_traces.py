@@ -86,6 +86,6 @@ def _slopes(synapse: GammaSynapse, buckets: Memory, memory: GammaMemory) -> dict
         "bias": positive,
         "weight": torch.einsum("bj,kj,bki->bji", positive, gain, buckets),
         "bucket_weight": torch.einsum(
-            "bj,k,bkj->bkj", positive, scale, synapse.wiring.apply(buckets, synapse.weight)
+            "bj,k,bkj->bkj", positive, scale, synapse.wiring.apply_dense(buckets, synapse.weight)
         ),
     }

@@ -37,10 +37,16 @@ class Dense:
         return self.n_out, self.n_in
 
     def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
-        """Map units to units, skipping the silent ones."""
+        """Map spikes, skipping the silent units."""
         if isinstance(x, SpikeRows):
             return sparse_linear(x, weight)
         return spike_linear(x, weight)
+
+    def apply_dense(
+        self, x: Float[Tensor, "batch bucket unit"], weight: Tensor
+    ) -> Float[Tensor, "batch bucket out"]:
+        """Map values that are mostly not 0."""
+        return functional.linear(x, weight)
 
 
 class Conv(NamedTuple):
@@ -82,7 +88,12 @@ class Conv2d:
 
     def apply(self, x: Spikes, weight: Tensor) -> Float[Tensor, "batch time out"]:
         """Convolve every step of every sample."""
-        x = x.dense().to(weight) if isinstance(x, SpikeRows) else x
+        return self.apply_dense(x.dense().to(weight) if isinstance(x, SpikeRows) else x, weight)
+
+    def apply_dense(
+        self, x: Float[Tensor, "batch bucket unit"], weight: Tensor
+    ) -> Float[Tensor, "batch bucket out"]:
+        """Convolve every bucket of every sample."""
         frames = x.reshape(-1, *self.in_shape)
         out = functional.conv2d(frames, weight, stride=self.conv.stride, padding=self.conv.kernel // 2)
         return out.reshape(x.shape[0], x.shape[1], math.prod(out.shape[1:]))

@@ -22,6 +22,7 @@ LIGHT = {
     "probe": "#a5508c",
     "lif": "#0072b2",
     "delay": "#008463",
+    "gamma": "#6f3b8f",
     "own": "#8f6b00",
     "other": "#4a4f9e",
 }
@@ -37,6 +38,7 @@ DARK = {
     "probe": "#dd92c5",
     "lif": "#58b0ee",
     "delay": "#35c79c",
+    "gamma": "#c39be0",
     "own": "#e3bb45",
     "other": "#a3a7f0",
 }
@@ -62,6 +64,7 @@ KNOWN = (
     Series("lif", "scrambled", "LIF on scrambled spikes", LIGHT["lif"], "dot", "x-thin-open"),
     Series("lif-delay", "frozen", "LIF + frozen delays", LIGHT["delay"], "dash", "square-open"),
     Series("lif-delay", "learned", "LIF + learned delays", LIGHT["delay"], symbol="square"),
+    Series("gamma", "none", "SpikingGamma", LIGHT["gamma"], symbol="star"),
 )
 
 OTHERS = (("own", "hexagon"), ("other", "star"), ("muted", "pentagon"))

@@ -11,11 +11,11 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Int64, Integer
 
-from beyondrate.audit.recipe import rate_arm
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, offsets_from_lengths
 from beyondrate.ops.correlogram import interval_counts, lag_counts
 from beyondrate.progress import Progress, silent
+from beyondrate.recipes import rate_arm
 from beyondrate.training import fit, predict
 
 Observer = Literal["count", "ISI", "zero-lag"]

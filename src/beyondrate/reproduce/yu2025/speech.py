@@ -15,13 +15,13 @@ from beyondrate.audit.outcomes import Answers, Arm, Outcomes, Test
 from beyondrate.audit.plan import VARIANTS, perturbation_seed
 from beyondrate.audit.prepare import prepare as prepare_variant
 from beyondrate.audit.prepare import variant_facts
-from beyondrate.audit.recipe import DEFAULT_TAU_S, NetworkArm, rate_arm, spiking_arm
 from beyondrate.audit.train_and_test import answers_under, keep_network, scorer, train_arm
 from beyondrate.audit.variant_store import VariantData, VariantStore
 from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell, read_json, read_result
+from beyondrate.recipes import DEFAULT_TAU_S, NetworkArm, rate_arm, spiking_arm
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.yu2025.speech_arms import RECIPES, TUNED_AS, as_json
 from beyondrate.variants.redraw import redraw

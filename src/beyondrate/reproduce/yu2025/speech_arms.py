@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from beyondrate.audit.arms import LIF
-from beyondrate.audit.recipe import Recipe
 from beyondrate.nn import Spikemax
+from beyondrate.recipes import LIF, Recipe
 from beyondrate.training import TrainingSettings
 
 NARROW_S = (0.0, 0.01)  # delays of up to one step, as SLAYER begins

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from beyondrate import perturb, tasks
-from beyondrate.audit.recipe import INITIALISATION_SAMPLES, NetworkArm
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import LastStep, SpikeRows, SpikingNet, coincidence_net, initialise_from_data, isi_net
 from beyondrate.progress import Progress, silent
+from beyondrate.recipes import INITIALISATION_SAMPLES, NetworkArm
 from beyondrate.training import TrainingSettings, fit
 
 Delays = Literal["none", "frozen", "learned"]

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import CountMLP, Loss, SpikingNet, initialise_from_data
+from beyondrate.nn import CountMLP, Loss, SpikingGammaNet, SpikingNet, initialise_from_data
+from beyondrate.nn.spiking_gamma import Rule
 from beyondrate.training import TrainingSettings
 from beyondrate.training.inputs import BinnedInput
 from beyondrate.training.loop import CrossEntropy
@@ -25,7 +26,7 @@ class Recipe:
     """How a spiking network is built and trained.
 
     Args:
-        network: arguments of ``SpikingNet`` other than sizes, time step, τ and delays.
+        network: arguments of ``SpikingNet`` or ``SpikingGammaNet`` other than sizes and time step.
         loss: what it minimises.
         settings: how long and how fast it is trained.
         delay_rate: learning rate of the delays, in time steps an update.
@@ -100,3 +101,22 @@ def spiking_arm(
         rates = {**settings.learning_rates, "delay_steps": recipe.delay_rate}
         settings = replace(settings, learning_rates=rates)
     return NetworkArm(network, dt_s, recipe.loss, settings)
+
+
+def gamma_arm(recipe: Recipe, rule: Rule, train: SpikeTrains, *, dt_s: float, seed: int) -> NetworkArm:
+    """Build a SpikingGamma network.
+
+    Args:
+        recipe: what it is.
+        rule: how errors pass its spikes: "gated", "full", "spatial" or "eligibility".
+        train: the training samples.
+        dt_s: time step in seconds.
+        seed: of the weights.
+    """
+    network = SpikingGammaNet(
+        train.n_units,
+        train.n_classes,
+        **{**recipe.network, "rule": rule, "dt_s": dt_s},
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return NetworkArm(network, dt_s, recipe.loss, recipe.settings)
