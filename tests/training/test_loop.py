@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from beyondrate import InputError, SpikeTrains, perturb
-from beyondrate.nn import CountMLP, MeanMembrane, SpikingNet
+from beyondrate.nn import CountMLP, EveryStep, MeanMembrane, SpikingGammaNet, SpikingNet
 from beyondrate.training import TrainingSettings, fit, predict
 from beyondrate.training.inputs import BinnedInput
 from beyondrate.training.loop import _one_cycle, evaluate
@@ -238,3 +238,16 @@ def test_samples_can_be_drawn_anew_for_every_epoch():
     assert len(drawn) == 3 and len({trains.digest for trains in drawn}) == 3
     with pytest.raises(InputError, match="changed the labels"):
         fit(spiking_net(), train, validation, dt_s=DT_S, loss=MeanMembrane(), redraw=lambda rng: train[::-1])
+
+
+def test_a_spikinggamma_net_learns_online_and_others_are_refused():
+    train, validation, test = early_or_late(256, 0), early_or_late(64, 1), early_or_late(200, 2)
+    net = SpikingGammaNet(
+        10, 2, dt_s=DT_S, hidden=(24,), rule="spatial", generator=torch.Generator().manual_seed(0)
+    )
+    settings = TrainingSettings(epochs=4, batch_size=32, learning_rate=3e-3)
+    fit(net, train, validation, dt_s=DT_S, loss=EveryStep(), settings=settings, update_every=5)
+    scores = predict(net, test, dt_s=DT_S, loss=EveryStep())
+    assert (scores.argmax(1) == test.labels).mean() >= 0.9
+    with pytest.raises(InputError, match="cannot learn online"):
+        fit(spiking_net(), train, validation, dt_s=DT_S, loss=MeanMembrane(), update_every=1)

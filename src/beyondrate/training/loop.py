@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import Loss
+from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.progress import Progress, silent
 from beyondrate.training.inputs import BinnedInput, takes_spike_rows
+from beyondrate.training.online import OnlineTrainer
 
 EVALUATION_BATCH = 256
+Learner = Callable[[Any, Int64[Tensor, " batch"]], float]
 
 
 class CrossEntropy:
@@ -98,6 +100,7 @@ def fit(
     settings: TrainingSettings | None = None,
     seed: int = 0,
     redraw: Callable[[np.random.Generator], SpikeTrains] | None = None,
+    update_every: int | None = None,
     progress: Progress = silent,
 ) -> FitResult:
     """Train a network on spike trains and leave in it the weights of its best validation epoch.
@@ -114,6 +117,8 @@ def fit(
         settings: epochs, learning rate and the like.
         seed: of the order of the samples, and of the model's dropout.
         redraw: gives the training samples anew before every epoch, with the same labels; for augmentation.
+        update_every: learn online, with an update after so many time steps, as ``OnlineTrainer`` does; for
+            networks that can. None: one update a batch of whole samples.
         progress: told after each epoch.
 
     Returns:
@@ -133,7 +138,10 @@ def fit(
     rng = np.random.default_rng(seed)
     optimiser = torch.optim.Adam(_parameter_groups(model, settings))
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
+    if update_every is not None:
+        updates *= math.ceil(train.n_steps(dt_s) / update_every)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _one_cycle(updates, settings.warm_up))
+    learn = _learner(model, loss, settings, optimiser, schedule, update_every)
 
     started = time.perf_counter()
     train_losses, validation_losses, accuracies = [], [], []
@@ -146,7 +154,7 @@ def fit(
                 anneal(epoch / settings.epochs)
             if redraw is not None:
                 inputs = BinnedInput(_redrawn(train, redraw(rng)), dt_s, as_rows=as_rows, device=device)
-            train_losses.append(_train_epoch(model, inputs, labels, loss, settings, optimiser, schedule, rng))
+            train_losses.append(_train_epoch(model, inputs, labels, learn, settings.batch_size, rng))
             accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
             accuracies.append(accuracy)
             validation_losses.append(validation_loss)
@@ -226,32 +234,59 @@ def _train_epoch(
     model: nn.Module,
     inputs: BinnedInput,
     labels: Int64[Tensor, " samples"],
+    learn: Learner,
+    batch_size: int,
+    rng: np.random.Generator,
+) -> float:
+    model.train()
+    order = rng.permutation(len(labels))
+    total = 0.0
+    for start in range(0, len(order), batch_size):
+        samples = order[start : start + batch_size]
+        value = learn(inputs.batch(samples), labels[torch.from_numpy(samples)])
+        if not math.isfinite(value):
+            raise InputError(
+                f"the training loss became {value}", remedy="lower learning_rate or the input's rate"
+            )
+        total += value * len(samples)
+    return total / len(order)
+
+
+def _learner(
+    model: nn.Module,
     loss: Loss,
     settings: TrainingSettings,
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
-    rng: np.random.Generator,
-) -> float:
-    model.train()
+    update_every: int | None,
+) -> Learner:
+    """Return what learns from a batch and returns its loss: from whole samples, or online."""
     constraints = _methods(model, "constrain")
-    order = rng.permutation(len(labels))
-    total = 0.0
-    for start in range(0, len(order), settings.batch_size):
-        samples = order[start : start + settings.batch_size]
-        value = loss(model(inputs.batch(samples)), labels[torch.from_numpy(samples)])
-        if not bool(torch.isfinite(value)):
-            raise InputError(
-                f"the training loss became {value.item()}", remedy="lower learning_rate or the input's rate"
-            )
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        optimiser.step()
+
+    def updated() -> None:
         schedule.step()
         for constrain in constraints:
             constrain()
-        total += value.item() * len(samples)
-    return total / len(order)
+
+    def from_whole_samples(x: Any, labels: Int64[Tensor, " batch"]) -> float:  # noqa: ANN401
+        value = loss(model(x), labels)
+        optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
+        if bool(torch.isfinite(value)):  # else the weights stay as they are, and the caller says why
+            optimiser.step()
+            updated()
+        return value.item()
+
+    if update_every is None:
+        return from_whole_samples
+    if not isinstance(model, SpikingGammaNet):
+        raise InputError(
+            f"{type(model).__name__} cannot learn online", remedy="leave update_every out, or take gamma"
+        )
+    return OnlineTrainer(
+        model, optimiser, loss=loss, update_every=update_every, clip=settings.clip, after_update=updated
+    ).trial
 
 
 def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
