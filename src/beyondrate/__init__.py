@@ -19,9 +19,10 @@ if TYPE_CHECKING:
     from beyondrate import datasets, nn, perturb, storage, tasks, variants
     from beyondrate.audit.result import AuditResult
     from beyondrate.audit.run import audit
-    from beyondrate.report import write_report, write_reproduction
+    from beyondrate.report import write_report, write_reproduction, write_training
     from beyondrate.reproduce.figure import Reproduction
     from beyondrate.reproduce.run import reproduce
+    from beyondrate.runs import test, train
     from beyondrate.storage import load, save
     from beyondrate.training import TrainingSettings, fit, predict
 
@@ -43,9 +44,12 @@ __all__ = [
     "save",
     "storage",
     "tasks",
+    "test",
+    "train",
     "variants",
     "write_report",
     "write_reproduction",
+    "write_training",
 ]
 __version__ = "0.1.0"
 
@@ -58,8 +62,11 @@ _ROOM_OF = {
     "load": "storage",
     "predict": "training",
     "save": "storage",
+    "test": "runs",
+    "train": "runs",
     "write_report": "report",
     "write_reproduction": "report",
+    "write_training": "report",
 }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import glob
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 from rich.console import Console
@@ -314,6 +314,8 @@ def data_get(
         path = datasets.get(name, source, progress)
     with storage.opened(path) as trains:
         out_console.print(f"{path}: {trains}", highlight=False, soft_wrap=True)
+        if "accuracy" in trains.meta:
+            out_console.print(f"An accuracy on it is one {trains.meta['accuracy']}.", highlight=False)
         for original in trains.meta.get("originals", ()):
             out_console.print(
                 "{name}: MD5 {md5}, {check}".format(**original), highlight=False, soft_wrap=True
@@ -330,14 +332,24 @@ def data_info(path: Annotated[Path, typer.Argument(help="Event file, .h5 or .npz
 
 
 @data_app.command("import")
-def data_import(source: In, target: Out) -> None:
-    """Read an event file of another layout (SHD's HDF5, npz) and write it as OUT's suffix says."""
+def data_import(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="SHD's HDF5, .npz, .csv, a recording .aedat, N-MNIST's folder."),
+    ],
+    target: Out,
+) -> None:
+    """Read event data of others and write it as OUT's suffix says.
+
+    A recording NAME.aedat is cut into labelled samples as NAME_labels.csv beside it says. The columns of a
+    .csv are time_us or time_s, unit, sample, and label and group if there are any.
+    """
     from beyondrate import storage
 
     storage.check_writable(target)
-    trains = storage.load(source)
-    storage.save(trains, target)
-    out_console.print(f"{target}: {trains!r}", highlight=False)
+    with storage.opened(source) as trains:
+        storage.save(trains.stream() if isinstance(trains, storage.EventFile) else trains, target)
+        out_console.print(f"{target}: {trains!r}", highlight=False, soft_wrap=True)
 
 
 @data_app.command("export")
@@ -352,6 +364,88 @@ def data_export(
     storage.check_writable(target)
     storage.save(storage.load(source), target, format=format)
     out_console.print(f"{target}: written as {format}", highlight=False)
+
+
+@app.command()
+def train(
+    data: Annotated[str, typer.Argument(help="A data set's name, or an .h5 or .npz file.")],
+    out: Annotated[Path, typer.Option(help="Folder for the network and its accuracies.")],
+    model: Annotated[str, typer.Option(help="rate, lif, lif-delay or gamma.")] = "lif",
+    delays: Annotated[str, typer.Option(help="Of lif-delay: learned or frozen.")] = "learned",
+    rule: Annotated[str, typer.Option(help="Of gamma: gated, full, spatial or eligibility.")] = "gated",
+    update_every: Annotated[
+        int | None,
+        typer.Option(help="Learn online: steps between updates (spatial, eligibility).", min=1),
+    ] = None,
+    dt: Annotated[float, typer.Option(help="Time step in seconds.")] = 0.01,
+    epochs: Annotated[int | None, typer.Option(help="Most epochs (the model's).", min=1)] = None,
+    seed: Seed = 0,
+) -> None:
+    """Train one network on DATA and keep it, with its accuracy on samples that it has not seen."""
+    import beyondrate as br
+
+    with _progress() as progress:
+        results = br.train(
+            data,
+            out=out,
+            model=cast("Any", model),  # the names are checked there
+            delays=cast("Any", delays),
+            rule=cast("Any", rule),
+            update_every=update_every,
+            dt_s=dt,
+            seed=seed,
+            epochs=epochs,
+            command="beyondrate " + " ".join(sys.argv[1:]),
+            progress=progress,
+        )
+    br.write_training(results, out)
+    _print_accuracies(results["rows"])
+    out_console.print(
+        f"Network: {out / 'network.safetensors'}, report: {out / 'report.html'}", highlight=False
+    )
+
+
+@app.command()
+def test(
+    run: Annotated[Path, typer.Argument(help="Folder of a trained network.")],
+    data: Annotated[str, typer.Argument(help="A data set's name, or an .h5 or .npz file.")],
+    perturb: Annotated[
+        list[str] | None, typer.Option(help="NAME=LEVEL, such as jitter=0.025; may be given several times.")
+    ] = None,
+    dt: Annotated[float | None, typer.Option(help="Another time step in seconds (gamma).")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Test a trained network on samples that it has not seen, clean or perturbed."""
+    import beyondrate as br
+
+    perturbations = dict(_name_and_level(text) for text in perturb or ())
+    with _progress() as progress:
+        rows = br.test(run, data, perturbations=perturbations, dt_s=dt, seed=seed, progress=progress)
+    _print_accuracies(rows)
+
+
+def _name_and_level(text: str) -> tuple[str, float]:
+    name, _, level = text.partition("=")
+    if name not in PERTURBATIONS:
+        raise InputError(f"unknown perturbation {name!r}", remedy=f"choose from {', '.join(PERTURBATIONS)}")
+    try:
+        return name, float(level or 0)
+    except ValueError:
+        raise InputError(f"{level!r} is no level", remedy="give a number, such as jitter=0.025") from None
+
+
+def _print_accuracies(rows: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("samples", "perturbation", "accuracy", "95 % interval", "chance")
+    for row in rows:
+        name = row["perturbation"]
+        table.add_row(
+            f"{row['n_test']:,} ({row['split']})",
+            name if name in ("none", "reverse") else f"{name} {row['level']:g}",
+            f"{100 * row['accuracy']:.1f} %",
+            f"{100 * row['low']:.1f} to {100 * row['high']:.1f}",
+            f"{100 * row['chance']:.1f} %",
+        )
+    out_console.print(table, highlight=False, markup=False)
 
 
 @app.command()

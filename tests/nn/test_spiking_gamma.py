@@ -311,6 +311,14 @@ def test_a_net_is_built_again_from_its_config(kind):
     assert torch.equal(again.eval()(x), net.eval()(x))
 
 
+def test_export_sees_the_operations():
+    net, x = live_net().eval(), spikes()
+    graph = torch.export.export(net, (x,)).module()
+    operations = {str(node.target) for node in graph.graph.nodes}
+    assert {"beyondrate.gamma_scan.default", "beyondrate.sigma_delta.default"} <= operations
+    torch.testing.assert_close(graph(x), net(x), rtol=0, atol=1e-12)
+
+
 def test_the_seed_decides_the_weights():
     assert torch.equal(live_net(1)(spikes()), live_net(1)(spikes()))
     assert not torch.equal(live_net(1)(spikes()), live_net(2)(spikes()))

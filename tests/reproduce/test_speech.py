@@ -89,7 +89,7 @@ def test_every_delay_has_its_four_controls():
     arms = {(job.model, job.control) for job in delay_controls.stages(plan)[1]}
     for base in delay_controls.FILTERS:
         assert {(base, "none"), (base, "tau-tuned")} <= arms
-        for place in delay_controls.PLACES:
+        for place in delay_controls.PLACES[base]:
             assert {(base + place, "frozen"), (base + place, "learned")} <= arms
 
 

@@ -143,9 +143,9 @@ def test_what_needs_whole_trials_is_refused():
 def accuracy_on_delays(rule, loss, seed, iterations=200, online=False):
     """Train on fresh samples of the delay task at dt = 5 ms; test on 1,000 others."""
     net = SpikingGammaNet(2, 8, dt_s=0.005, hidden=(64,), rule=rule, generator=seeded(seed))
-    optimiser = torch.optim.Adam(net.parameters(), 1e-3 if online else 1e-2)
-    n_updates = iterations * (24 if online else 1)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_updates, 5e-5 if online else 5e-4)
+    rate, n_updates = (3e-3, 32 * iterations) if online else (1e-2, iterations)
+    optimiser = torch.optim.Adam(net.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_updates, rate / 20)
     trainer = OnlineTrainer(net, optimiser, loss=loss, after_update=schedule.step) if online else None
     train, test = (
         tasks.delay.generate(n, seed=seed + at, duration_ms=160)  # time to answer after the latest spike
@@ -180,3 +180,7 @@ def test_spatial_needs_a_loss_at_every_step():
     every, last = (accuracy_on_delays("spatial", loss, 1) for loss in (EveryStep(), LastStep()))
     assert every >= 0.8
     assert every - last > 0.08
+
+
+def test_an_update_after_every_step_learns_delays_in_few_trials():
+    assert accuracy_on_delays("spatial", EveryStep(), 1, iterations=40, online=True) >= 0.7

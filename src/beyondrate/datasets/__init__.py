@@ -8,10 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from beyondrate import storage
-from beyondrate.datasets import heidelberg, published_norm, spoken_digits
+from beyondrate.datasets import dvs_gesture, heidelberg, published_norm, spoken_digits
+from beyondrate.datasets.camera import clips, pooled
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.progress import Progress, silent
+
+__all__ = ["DATA_SETS", "DataSet", "clips", "get", "load", "pooled"]
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ DATA_SETS: Mapping[str, DataSet] = {
             "SSC with equal spike counts as published in 2025, in bins (download, or --from)",
             partial(published_norm.make_file, "ssc-norm"),
         ),
+        DataSet(
+            "dvs-gesture",
+            "DVS128 Gesture: 11 gestures of 29 subjects, an event camera (download, or --from; large)",
+            dvs_gesture.make_file,
+        ),
     )
 }
 
@@ -98,7 +106,7 @@ def load(data: str | Path, progress: Progress = silent) -> SpikeTrains:
     """Load a data set by its name, or events from a file.
 
     Args:
-        data: a name of DATA_SETS, or a path to an .h5 (ours or SHD's layout) or .npz file.
+        data: a name of DATA_SETS, or a path of what `beyondrate.storage.load` reads (.h5, .npz, ...).
         progress: told how far a data set is that has to be made first.
 
     Raises:

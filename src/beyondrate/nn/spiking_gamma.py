@@ -201,14 +201,14 @@ class SpikingGammaNet(nn.Module):
 
     def forward(self, x: Spikes) -> Float[Tensor, "batch time class"]:
         """Return the outputs over time for input spikes from a state of rest."""
-        return self._run(Past(x, None), None, None)[0]
+        return self._run(Past(x, None))[0]
 
     def sequence(
         self, x: Spikes, state: GammaState | None = None
     ) -> tuple[Float[Tensor, "batch time class"], GammaState]:
         """Return the outputs of a piece of a sequence and the state after it."""
         before = state.memories[0] if state else None
-        out, memories, kept = self._run(Past(x, before), state, None)
+        out, memories, kept = self._run(Past(x, before), state)
         dense = x.dense().to(out) if isinstance(x, SpikeRows) else x
         return out, GammaState((self.memories[0](dense, before), *memories), kept)
 
@@ -221,13 +221,13 @@ class SpikingGammaNet(nn.Module):
         their ``grad`` is what the step's error says about them, and nothing before the step is kept.
         """
         memory = self.memories[0].step(x, state.memories[0] if state else None)
-        out, memories, kept = self._run(memory, state, cut)
+        out, memories, kept = self._run(memory, state, cut=cut)
         return out, GammaState((memory, *memories), kept)
 
     def hidden_spikes(self, x: Spikes) -> list[Float[Tensor, "batch time _"]]:
         """Return the spike heights that each hidden layer sends, before dropout."""
         spikes: list[Tensor] = []
-        self._run(Past(x, None), None, None, spikes)
+        self._run(Past(x, None), spikes=spikes)
         return spikes
 
     def hidden_quanta(self, x: Spikes) -> list[Float[Tensor, "batch time _"]]:
@@ -241,13 +241,15 @@ class SpikingGammaNet(nn.Module):
     def _run(
         self,
         past: Past | Memory,
-        state: GammaState | None,
-        cut: bool | None,
+        state: GammaState | None = None,
+        *,
+        cut: bool = False,
         spikes: list[Tensor] | None = None,
     ) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...] | None]:
         """Send a piece of a sequence (``Past``) or one step (buckets) through all layers.
 
-        Return the outputs, the hidden layers' buckets afterwards, and dropout's factors.
+        Return the outputs, the hidden layers' buckets afterwards, and dropout's factors; append each hidden
+        layer's spikes to ``spikes``.
         """
         first = past.spikes if isinstance(past, Past) else past
         kept = state.kept if state else self._draw_kept(first)

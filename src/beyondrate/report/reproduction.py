@@ -1,4 +1,4 @@
-"""A reproduced figure as a folder of files: pictures, and a page with the numbers and claims beside them."""
+"""A reproduced figure, or a training, as pictures and a page with the numbers and claims beside them."""
 
 from __future__ import annotations
 
@@ -26,6 +26,65 @@ def write_reproduction(results: Mapping[str, Any], folder: str | Path) -> None:
         raise InputError(
             f"results of kind {results.get('kind')!r} are no figure", remedy="pass the results of reproduce"
         )
+    _write(results, folder)
+
+
+def write_training(results: Mapping[str, Any], folder: str | Path) -> None:
+    """Write figure.png, figure.svg and report.html of a trained network: the course of its training.
+
+    Args:
+        results: as in its results.json.
+        folder: where to; made if needed.
+
+    Raises:
+        InputError: the results are not those of a training.
+    """
+    if results.get("kind") != "training":
+        raise InputError(
+            f"results of kind {results.get('kind')!r} are no training", remedy="pass the results of train"
+        )
+    course, settings = results["course"], results["settings"]
+    test = results["rows"][-1]
+    loss = _panel("loss", {"training": course["train_loss"], "validation": course["validation_loss"]})
+    accuracy = _panel("validation accuracy", {"validation": course["validation_accuracy"]})
+    page = {
+        "figure": "training",
+        "title": results["title"],
+        "panels": [loss, {**accuracy, "references": {"chance": test["chance"]}}],
+        "claims": [],
+        "comparisons": [],
+        "notes": [
+            f"Test accuracy {100 * test['accuracy']:.1f} % (95 % interval over {test['n_test']:,} samples "
+            f"{100 * test['low']:.1f} to {100 * test['high']:.1f}), chance {100 * test['chance']:.1f} %.",
+            results["protocol"],
+            f"The weights kept are those of epoch {course['best_epoch'] + 1}, the best on validation.",
+        ],
+        "record": {**settings, **{name: results[name] for name in ("command", "created", "versions")}},
+    }
+    _write(page, folder)
+
+
+def _panel(title: str, curves: Mapping[str, list[float]]) -> dict[str, Any]:
+    """Return a panel of curves over epochs, as ``paper_figure`` draws it."""
+    series = [
+        {"name": name, "x": list(range(1, len(y) + 1)), "y": y, "low": None, "high": None, "seeds": None}
+        for name, y in curves.items()
+    ]
+    return {
+        "title": title,
+        "kind": "lines",
+        "x_label": "epoch",
+        "y_label": title,
+        "series": series,
+        "references": {},
+        "groups": (),
+        "grid": (),
+        "extent": None,
+        "logarithmic": False,
+    }
+
+
+def _write(results: Mapping[str, Any], folder: str | Path) -> None:
     from beyondrate.report.paper_figure import draw, save_pictures
 
     target = Path(folder)

@@ -52,8 +52,8 @@ MODELS = {
     "network makes of counts alone.",
     "LIF + frozen delays": "The same with random axonal delays that are not trained.",
     "LIF + learned delays": "The same with axonal delays that are trained.",
-    "SpikingGamma": "A network whose units read each spike through a chain of smoothed delays, trained without "
-    "surrogate gradients.",
+    "SpikingGamma": "A network whose units read each spike through a chain of smoothed delays, trained "
+    "without surrogate gradients.",
 }
 
 KINDS = {

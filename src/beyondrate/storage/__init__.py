@@ -1,16 +1,17 @@
-"""Event data in files: our own format, SHD's layout and .npz; every file appears whole or not at all."""
+"""Event data in files: ours, SHD's layout, .npz, recordings of others; files appear whole or not at all."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
+import numpy as np
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.storage import atomic, h5, npz, shd
+from beyondrate.storage import aedat, atomic, csv_table, h5, nmnist, npz, shd
 from beyondrate.storage.atomic import atomic_path
 from beyondrate.storage.guards import EVENT_FILE, EVENT_FILES, reading
 from beyondrate.storage.seconds import on_float16_grid
@@ -28,14 +29,18 @@ __all__ = [
     "save",
 ]
 
+_Reader = Callable[[Path, slice | None], SpikeTrains]
 _FORMAT_OF_SUFFIX = {".h5": "h5", ".hdf5": "h5", ".npz": "npz"}
 
 
 def load(path: str | Path, *, samples: slice | None = None) -> SpikeTrains:
-    """Read spike trains from a file: our HDF5, SHD's HDF5 layout, or .npz, told apart by what it holds.
+    """Read spike trains from a file: our HDF5, SHD's HDF5 layout, .npz, or a recording of others.
+
+    What others record: AEDAT (`beyondrate.storage.aedat`), a .csv (`beyondrate.storage.csv_table`), and the
+    folder of N-MNIST (`beyondrate.storage.nmnist`). Files are told apart by what they hold, but for .csv.
 
     Args:
-        path: the file.
+        path: the file or folder.
         samples: give only these samples, as ``load(path)[samples]`` would; the spikes of the others are not
             read where the format allows it (HDF5 that this package wrote).
 
@@ -55,15 +60,20 @@ def load(path: str | Path, *, samples: slice | None = None) -> SpikeTrains:
         [900]
     """
     path = Path(path)
-    if _is_zip(path):
-        return npz.read(path, samples)
+    if path.is_dir():
+        folder = nmnist.opened(path)
+        return folder[np.arange(len(folder))[samples if samples is not None else slice(None)]]
+    if read := _reader(path):
+        return read(path, samples)
     with reading(path, EVENT_FILE), _hdf5(path) as file:
         return h5.read(file, samples) if _is_ours(file) else shd.read(file, samples)
 
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[SpikeTrains | EventFile]:
-    """Open an event file whose spikes may be too many for memory: HDF5 is read as samples are asked for.
+    """Open event data whose spikes may be too many for memory.
+
+    HDF5 and N-MNIST are read as samples are asked for, other files as a whole.
 
     Raises:
         InputError: as `load` does, here or when samples are asked for.
@@ -80,8 +90,11 @@ def opened(path: str | Path) -> Iterator[SpikeTrains | EventFile]:
         EventFile(2 samples, 3 spikes, 2 units, 3 ms, 2 classes) [900]
     """
     path = Path(path)
-    if _is_zip(path):
-        yield npz.read(path)
+    if path.is_dir():
+        yield nmnist.opened(path)
+        return
+    if read := _reader(path):
+        yield read(path, None)
         return
     with reading(path, EVENT_FILE):
         file = _hdf5(path)
@@ -91,23 +104,29 @@ def opened(path: str | Path) -> Iterator[SpikeTrains | EventFile]:
         yield events
 
 
-def _is_zip(path: Path) -> bool:
+def _reader(path: Path) -> _Reader | None:
+    """Return what reads a file that is always read as a whole; None for HDF5 and what is unknown."""
     if not path.exists():
         raise InputError("no such file", remedy="check the path", file=path)
     if not path.is_file():
-        raise InputError("is no file", remedy="give the event file itself (.h5 or .npz)", file=path)
+        raise InputError("is no file", remedy="give the event file itself", file=path)
     try:
         with path.open("rb") as stream:
-            return stream.read(2) == b"PK"
+            head = stream.read(len(aedat.MAGIC))
     except OSError as error:
         raise InputError(
             f"cannot be opened ({error.strerror})", remedy="check its permissions", file=path
         ) from error
+    if head.startswith(b"PK"):
+        return npz.read
+    if head == aedat.MAGIC:
+        return aedat.read
+    return csv_table.read if path.suffix.lower() == ".csv" else None
 
 
 def _hdf5(path: Path) -> h5py.File:
     if not h5py.is_hdf5(path):
-        raise InputError("is neither HDF5 nor .npz", remedy=EVENT_FILES)
+        raise InputError("is neither HDF5 nor .npz, AEDAT or .csv", remedy=EVENT_FILES)
     return h5py.File(path, "r")
 
 

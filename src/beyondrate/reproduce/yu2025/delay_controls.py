@@ -18,7 +18,10 @@ from beyondrate.reproduce.yu2025.speech import SpeechJob, chosen_tau_s, tuning_j
 from beyondrate.reproduce.yu2025.speech_figures import accuracy_series, protocol_notes, title
 
 FILTERS = {"lif": "no current filter", "lif-filter": "current filter"}
-PLACES = {"": "wide", "-narrow": "narrow", "-synaptic": "synaptic, wide"}
+PLACES = {
+    "lif": {"": "wide", "-narrow": "narrow", "-synaptic": "synaptic, wide"},
+    "lif-filter": {"": "wide", "-narrow": "narrow"},
+}
 WITHOUT = (("none", "no delays"), ("tau-tuned", "no delays, τ tuned"))
 
 
@@ -26,7 +29,10 @@ def stages(plan: Plan) -> list[list[SpeechJob]]:
     """Return the jobs: none, none with τ tuned, frozen and learned delays, on norm."""
     nets = [(base, control) for base in FILTERS for control, _ in WITHOUT]
     nets += [
-        (base + place, control) for base in FILTERS for place in PLACES for control in ("frozen", "learned")
+        (base + place, control)
+        for base, places in PLACES.items()
+        for place in places
+        for control in ("frozen", "learned")
     ]
     jobs = [
         SpeechJob("norm", model, control, seed, all_tests=_is_compared(model))
@@ -65,7 +71,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
 
 def _panel(outcomes: Outcomes, base: str, name: str) -> Panel:
     bars = [(label, Arm("norm", base, control)) for control, label in WITHOUT]
-    for place, label in PLACES.items():
+    for place, label in PLACES[base].items():
         bars += [
             (f"{control}, {label}", Arm("norm", base + place, control)) for control in ("frozen", "learned")
         ]
@@ -88,7 +94,7 @@ def _claims(outcomes: Outcomes, base: str, name: str) -> list[Claim]:
             Arm("norm", base + place, "learned"),
             Arm("norm", base + place, "frozen"),
         )
-        for place, label in PLACES.items()
+        for place, label in PLACES[base].items()
     ]
     claims += [
         more_accurate(
@@ -98,7 +104,7 @@ def _claims(outcomes: Outcomes, base: str, name: str) -> list[Claim]:
             Arm("norm", base + place, control),
             Arm("norm", base, "tau-tuned"),
         )
-        for place, label in PLACES.items()
+        for place, label in PLACES[base].items()
         for control in ("frozen", "learned")
     ]
     return claims

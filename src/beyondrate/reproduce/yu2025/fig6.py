@@ -34,14 +34,7 @@ ROWS = {
     "jitter-unit": "each unit jittered",
     "delete": "deleted",
 }
-RETRAINED_TESTS: dict[str, tuple[Test, ...]] = {
-    "quick": (("jitter", 0.025), ("jitter-unit", 0.025), ("delete", 0.5)),
-    "paper": (
-        *(("jitter", x) for x in (0.005, 0.025, 0.1)),
-        *(("jitter-unit", x) for x in (0.005, 0.025, 0.1)),
-        *(("delete", x) for x in (0.2, 0.5, 0.8)),
-    ),
-}
+RETRAINED_TESTS: tuple[Test, ...] = (("jitter", 0.025), ("jitter-unit", 0.025), ("delete", 0.5))
 JITTERED, UNITS_JITTERED = ("jitter", 0.025), ("jitter-unit", 0.025)
 
 
@@ -55,7 +48,7 @@ def _retrained(plan: Plan) -> list[SpeechJob]:
     return [
         SpeechJob("norm", *net, seed, *test, all_tests=False)
         for seed in plan["seeds"]
-        for test in RETRAINED_TESTS[plan["preset"]]
+        for test in RETRAINED_TESTS
         for net in RETRAINED
     ]
 

@@ -26,7 +26,6 @@ RECIPES: Mapping[str, Recipe] = {
     "lif-synaptic": LIF.with_network(delay_kind="synaptic"),
     "lif-filter": LIF.with_network(tau_syn_s=FILTER_S),
     "lif-filter-narrow": LIF.with_network(tau_syn_s=FILTER_S, delay_range_s=NARROW_S),
-    "lif-filter-synaptic": LIF.with_network(tau_syn_s=FILTER_S, delay_kind="synaptic"),
 }
 # Models that share their chosen τ, because they are the same network without delays.
 TUNED_AS = {name: name.removesuffix("-narrow").removesuffix("-synaptic") for name in RECIPES}

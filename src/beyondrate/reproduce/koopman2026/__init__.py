@@ -1,0 +1,1 @@
+"""Koopman, Otte and Bohté, "SpikingGamma" (arXiv 2602.01978)."""

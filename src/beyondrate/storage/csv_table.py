@@ -1,0 +1,197 @@
+"""Event data as a table of text: one row a spike, comma-separated, the first line names the columns.
+
+Columns, in any order: ``time_us`` (whole microseconds) or ``time_s`` (seconds), both from the sample's
+start; ``unit`` (a whole number from 0); ``sample`` (a number or a name); optional ``label`` and ``group``
+(numbers or names, the same in all rows of a sample). Rows may be in any order. Samples come in the order of
+their numbers, or of their names if not all are numbers; names of labels and groups become label_names and
+group_names in meta. A sample without spikes has no row and does not exist; n_units and duration_us are
+derived from the spikes.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64, Int32, Int64
+
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains, exact, offsets_from_lengths
+from beyondrate.storage.guards import DAMAGED, complete, reading
+from beyondrate.storage.seconds import microseconds
+
+_ROWS_AT_A_TIME = 1 << 16
+_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
+_WHOLE = re.compile(r"[0-9]{1,18}")
+_NEEDED = ("unit", "sample")
+_TIMES = ("time_us", "time_s")
+_OPTIONAL = ("label", "group")
+
+Columns = dict[str, tuple[str, ...]]
+
+
+def read(path: Path, samples: slice | None = None) -> SpikeTrains:
+    """Read a table of spikes.
+
+    Raises:
+        InputError: if a column is missing or unknown, a field is no number where one is needed, a row is
+            incomplete, a sample has two labels, or the file does not end with a line break.
+    """
+    with reading(path, "a table of events"):
+        _check_end(path)
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            trains = _trains(blocks(lines, (*_NEEDED, *_TIMES), _OPTIONAL))
+    return trains if samples is None else trains[samples]
+
+
+def _check_end(path: Path) -> None:
+    """Refuse a table whose last line may be cut: no other trace would be left of that."""
+    with path.open("rb") as file:
+        if file.seek(0, 2):
+            file.seek(-1, 2)
+            if file.read() not in (b"\n", b"\r"):
+                raise InputError(
+                    "ends within a line", remedy="if it is whole, end its last line with a break"
+                )
+
+
+def blocks(lines: Iterable[str], known: Collection[str], optional: Collection[str] = ()) -> Iterator[Columns]:
+    """Yield a table's columns, by name, some rows at a time; the first line names the columns.
+
+    ``time_us`` and ``time_s`` exclude each other, all other ``known`` columns are needed.
+
+    >>> list(blocks(["unit,sample,time_us", "3,a,100", "0,b,70"], ("sample", "unit", "time_us")))
+    [{'unit': ('3', '0'), 'sample': ('a', 'b'), 'time_us': ('100', '70')}]
+    """
+    rows = csv.reader(lines, strict=True)
+    n_rows = 0
+    try:
+        names = [name.strip() for name in next(rows, [])]
+        _check_names(names, known, optional)
+        while some := list(itertools.islice(rows, _ROWS_AT_A_TIME)):
+            for place, row in enumerate(some):
+                if len(row) != len(names):
+                    raise InputError(
+                        f"row {n_rows + place + 1} has {len(row)} fields, the first line names {len(names)}",
+                        remedy=DAMAGED,
+                    )
+            n_rows += len(some)
+            yield dict(zip(names, zip(*some, strict=True), strict=True))
+    except csv.Error as error:
+        raise InputError(f"cannot be read after row {n_rows} ({error})", remedy=DAMAGED) from error
+
+
+def _check_names(names: list[str], known: Collection[str], optional: Collection[str]) -> None:
+    found = ", ".join(names)[:200] or "none"
+    for name in names:
+        if name not in known and name not in optional:
+            raise InputError(
+                f"has a column {name[:80]!r}", remedy=f"rename it; known are {', '.join([*known, *optional])}"
+            )
+        if names.count(name) > 1:
+            raise InputError(f"has the column {name!r} twice", remedy="remove one of them")
+    for name in known:
+        if name not in names and name not in _TIMES:
+            raise InputError(f"has no column {name!r}", remedy=f"add it; found: {found}")
+    if set(known) & set(_TIMES) and (len(set(names) & set(_TIMES)) != 1):
+        raise InputError(
+            "has both time_us and time_s" if "time_us" in names else "has neither time_us nor time_s",
+            remedy="give one: time_us (microseconds) or time_s (seconds)",
+        )
+
+
+def numbers(fields: Sequence[str], name: str) -> Float64[np.ndarray, " rows"]:
+    """Return the fields of a column as numbers.
+
+    Raises:
+        InputError: if one is no plain decimal number.
+    """
+    for field in fields:
+        if not _NUMBER.fullmatch(field.strip()):
+            raise InputError(f"has {field[:80]!r} in column {name}", remedy="give a number")
+    return np.array([float(field) for field in fields])
+
+
+def _trains(table: Iterable[Columns]) -> SpikeTrains:
+    times, units, owners = [], [], []
+    ids: dict[str, int] = {}  # samples in the order of their first rows
+    facts: dict[str, dict[int, str]] = {"label": {}, "group": {}}
+    for columns in table:
+        if "time_s" in columns:
+            times.append(microseconds(numbers(columns["time_s"], "time_s"), "time_s"))
+        else:
+            times.append(exact(numbers(columns["time_us"], "time_us"), np.dtype(np.int32), "time_us"))
+        units.append(exact(numbers(columns["unit"], "unit"), np.dtype(np.int32), "unit"))
+        names = [name.strip() for name in columns["sample"]]
+        owner = [ids.setdefault(name, len(ids)) for name in names]
+        owners.append(np.array(owner, np.int64))
+        for fact in facts.keys() & columns.keys():
+            _collect(facts[fact], owner, names, columns[fact], fact)
+    if not ids:
+        raise InputError("has no spike", remedy="give one row a spike")
+    order, _ = _numbered(list(ids))
+    labels, label_names = _numbered(list(facts["label"].values()) or ["0"] * len(ids))
+    groups, group_names = _numbered(list(facts["group"].values()))
+    in_order = np.argsort(order, kind="stable")
+    rank = np.argsort(in_order)
+    return _sorted(
+        np.concatenate(times),
+        np.concatenate(units),
+        rank[np.concatenate(owners)],
+        labels=labels[in_order],
+        groups=groups[in_order] if len(groups) else None,
+        meta={
+            name: names
+            for name, names in (("label_names", label_names), ("group_names", group_names))
+            if names is not None
+        },
+    )
+
+
+def _collect(
+    found: dict[int, str], owners: Sequence[int], names: Sequence[str], values: Sequence[str], fact: str
+) -> None:
+    """Note the one value of each sample in a column."""
+    for owner, name, value in zip(owners, names, values, strict=True):
+        value = value.strip()
+        if not value or not name:
+            raise InputError(
+                f"sample {name[:80]!r} has a row without {fact}", remedy=f"give {fact} and sample"
+            )
+        if found.setdefault(owner, value) != value:
+            raise InputError(
+                f"sample {name[:80]!r} has the {fact}s {found[owner][:80]!r} and {value[:80]!r}",
+                remedy=f"give one {fact} a sample",
+            )
+
+
+def _numbered(names: list[str]) -> tuple[Int64[np.ndarray, " names"], list[str] | None]:
+    """Return whole numbers as they are; else each name's place in the alphabet, and the distinct names."""
+    if all(_WHOLE.fullmatch(name) for name in names):
+        return np.array([int(name) for name in names], np.int64), None
+    distinct = sorted(set(names))
+    place = {name: number for number, name in enumerate(distinct)}
+    return np.array([place[name] for name in names], np.int64), distinct
+
+
+def _sorted(
+    times_us: Int32[np.ndarray, " spikes"],
+    units: Int32[np.ndarray, " spikes"],
+    owners: Int64[np.ndarray, " spikes"],
+    **facts: Any,  # noqa: ANN401
+) -> SpikeTrains:
+    order = np.lexsort((times_us, owners))
+    n_units, duration_us, derived = complete({}, times_us, units)
+    return SpikeTrains(
+        times_us=times_us[order],
+        units=units[order],
+        offsets=offsets_from_lengths(np.bincount(owners, minlength=len(facts["labels"]))),
+        n_units=n_units,
+        duration_us=duration_us,
+        **{**facts, "meta": {**facts["meta"], **derived}},
+    )
