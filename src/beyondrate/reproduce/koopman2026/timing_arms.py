@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -89,7 +90,7 @@ ARMS: Mapping[str, TimingArm] = {
     "exponential": TimingArm(  # τ = T / ln 10 = 20, 50, 105 ms: the last as long as eight buckets
         "one exponential, τ tuned",
         network={"n_buckets": 1},
-        choices=[{"memory_s": tau_s * np.log(10)} for tau_s in (0.02, 0.05, 0.105)],
+        choices=[{"memory_s": tau_s * math.log(10)} for tau_s in (0.02, 0.05, 0.105)],
     ),
     "latency": TimingArm("MLP on first-spike times", "latency"),
 }
