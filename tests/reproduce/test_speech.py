@@ -27,6 +27,13 @@ def small(monkeypatch):
         for name, recipe in speech_arms.RECIPES.items()
     }
     monkeypatch.setattr(speech, "RECIPES", recipes)
+    best = {
+        name: replace(
+            recipe.with_network(hidden=(16,)), settings=replace(recipe.settings, epochs=1, patience=1)
+        )
+        for name, recipe in speech_arms.BEST_RECIPES.items()
+    }
+    monkeypatch.setattr(speech, "BEST_RECIPES", best)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +69,7 @@ def test_figures_share_their_trainings_and_nothing_is_done_twice(tmp_path, data,
 
 @pytest.mark.usefixtures("small")
 def test_every_speech_figure_says_what_holds(tmp_path, data):
-    for name in ("fig3", "fig6", "delay-controls"):
+    for name in ("fig3", "fig6", "delay-controls", "best-norm"):
         figure = made(f"yu2025/{name}", data, tmp_path)
         assert figure.claims and figure.panels and figure.rows
         assert "events" in figure.title

@@ -69,7 +69,8 @@ def test_training_is_decided_by_its_seed(task):
 def test_the_coincidence_network_learns_its_task():
     size = Size(n_train=1000, n_validation=200, n_test=500, epochs=8)
     trained = task_nets.train("coincidence", 0.0, 0, size=size)
-    by_level = [accuracy(trained, task_nets.held_out_set("coincidence", level, size=size)) for level in (0, 1)]
+    held_out = [task_nets.held_out_set("coincidence", level, size=size) for level in (0, 1)]
+    by_level = [accuracy(trained, trains) for trains in held_out]
     assert by_level[0] > 0.95
     assert by_level[1] == pytest.approx(1 / 3, abs=0.1)
 

@@ -131,6 +131,8 @@ def fit(
     loss = loss or CrossEntropy()
     settings = settings or TrainingSettings()
     _check_parts(train, validation)
+    if isinstance(model, SpikingGammaNet):
+        model.check_loss(loss)
     device = _device_of(model)
     as_rows = takes_spike_rows(model)
     inputs = BinnedInput(train, dt_s, as_rows=as_rows, device=device)

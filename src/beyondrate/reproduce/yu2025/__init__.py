@@ -1,6 +1,6 @@
 """Yu, Sun and Goodman, "Beyond Rate Coding" (arXiv 2507.16043): its figures, and the controls it lacks."""
 
-from beyondrate.reproduce.yu2025 import delay_controls, fig3, fig5, fig6, fig7, task_figures
+from beyondrate.reproduce.yu2025 import best_norm, delay_controls, fig3, fig5, fig6, fig7, task_figures
 
 FIGURES = (
     *task_figures.FIGURES,
@@ -9,4 +9,5 @@ FIGURES = (
     fig6.FIGURE,
     fig7.FIGURE,
     delay_controls.FIGURE,
+    best_norm.FIGURE,
 )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -21,9 +21,10 @@ from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell, read_json, read_result
-from beyondrate.recipes import DEFAULT_TAU_S, NetworkArm, rate_arm, spiking_arm
+from beyondrate.nn.spiking_gamma import Rule
+from beyondrate.recipes import DEFAULT_TAU_S, NetworkArm, Recipe, gamma_arm, rate_arm, spiking_arm
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
-from beyondrate.reproduce.yu2025.speech_arms import RECIPES, TUNED_AS, as_json
+from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, MIXED_TAU_S, RECIPES, TUNED_AS, as_json
 from beyondrate.variants.redraw import redraw
 
 DT_S = 0.01
@@ -55,8 +56,8 @@ class SpeechJob:
 
     Args:
         variant: "whole", "part" or "norm".
-        model: "rate" or a name of RECIPES.
-        control: "none", "tau-0.1" (a try for τ), "tau-tuned", "frozen" or "learned".
+        model: "rate" or a name of the recipes.
+        control: "none", "tau-0.1" (a try for τ), "tau-tuned", "frozen" or "learned"; of gamma the rule.
         seed: of the training.
         disturbed_by: the perturbation of the training and validation samples; "none" for clean ones.
         level: its level.
@@ -178,7 +179,7 @@ def _redraw(
     folder: Path, job: SpeechJob, train: SpikeTrains
 ) -> Callable[[np.random.Generator], SpikeTrains] | None:
     """Return what draws norm's training samples anew, where the recipe says so."""
-    if job.variant != "norm" or job.model not in RECIPES or not RECIPES[job.model].redraw:
+    if job.variant != "norm" or job.model == "rate" or not _recipe(job).redraw:
         return None
     part = _store(folder / "data").read("part").train
     return lambda rng: redraw(train, part, rng)
@@ -187,17 +188,20 @@ def _redraw(
 def _arm(folder: Path, plan: Plan, job: SpeechJob, train: SpikeTrains) -> NetworkArm:
     if job.model == "rate":
         return rate_arm(train, seed=job.seed)
-    return spiking_arm(
-        RECIPES[job.model],
-        job.control,
-        train,
-        dt_s=plan["dt_s"],
-        tau_s=_tau_s(folder, plan, job),
-        seed=job.seed,
-    )
+    recipe = _recipe(job)
+    if job.model.startswith("gamma"):
+        return gamma_arm(recipe, cast("Rule", job.control), train, dt_s=plan["dt_s"], seed=job.seed)
+    tau_s = _tau_s(folder, plan, job)
+    return spiking_arm(recipe, job.control, train, dt_s=plan["dt_s"], tau_s=tau_s, seed=job.seed)
+
+
+def _recipe(job: SpeechJob) -> Recipe:
+    return {**RECIPES, **BEST_RECIPES}[job.model]
 
 
 def _tau_s(folder: Path, plan: Plan, job: SpeechJob) -> float:
+    if job.model == "lif-best":
+        return MIXED_TAU_S
     if job.control in ("tau-tuned", "frozen", "learned") and job.model != "spikemax":
         return chosen_tau_s(folder, plan, job.model)
     return float(job.control.removeprefix("tau-")) if job.control.startswith("tau-") else DEFAULT_TAU_S

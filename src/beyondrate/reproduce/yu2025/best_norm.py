@@ -1,0 +1,108 @@
+"""How well can timing alone be read? The best that we reach on norm, and what it comes from (ours)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from beyondrate.audit.outcomes import CLEAN, Arm, Outcomes
+from beyondrate.audit.variant_store import VariantStore
+from beyondrate.jobs import read_result
+from beyondrate.reproduce.claims import more_accurate
+from beyondrate.reproduce.experiment import Figure, Plan, Request
+from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.yu2025 import published, speech
+from beyondrate.reproduce.yu2025.speech import SpeechJob, chosen_tau_s, tuning_jobs
+from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, as_json
+from beyondrate.reproduce.yu2025.speech_figures import accuracy_series, protocol_notes, title
+
+TUNED = "lif-one-tau"
+NETS = {
+    (TUNED, "tau-tuned"): "LIF, one τ, tuned",
+    ("lif-best", "none"): "LIF, mixed τ",
+    ("lif-best", "frozen"): "LIF, mixed τ + frozen delays",
+    ("lif-best", "learned"): "LIF, mixed τ + learned delays",
+    ("gamma-best", "spatial"): "SpikingGamma, spatial",
+    ("gamma-best", "gated"): "SpikingGamma, gated",
+    ("gamma", "gated"): "SpikingGamma, gated, one draw",
+}
+LIF_NETS = [net for net in NETS if net[0].startswith("lif")]
+TAU_GRID_S = (0.03, 0.1, 0.3)
+
+
+def make_plan(request: Request) -> Plan:
+    """Return everything that decides the experiment's results."""
+    recipes = {name: as_json(recipe) for name, recipe in BEST_RECIPES.items()}
+    plan = {**speech.make_plan(request), "recipes": recipes, "tau_grid_s": list(TAU_GRID_S)}
+    return {**plan, "tests": [["none", 0.0]]}
+
+
+def stages(plan: Plan) -> list[list[SpeechJob]]:
+    """Return the jobs of all nets on norm, after those that choose τ."""
+    jobs = [
+        SpeechJob("norm", model, control, seed, all_tests=False)
+        for seed in plan["seeds"]
+        for model, control in NETS
+    ]
+    return [tuning_jobs(plan, [TUNED]), jobs]
+
+
+def draw(folder: Path, plan: Plan) -> Reproduction:
+    """Read the trained networks' answers and make the figure."""
+    jobs = stages(plan)[1]
+    outcomes = speech.outcomes(folder, plan, jobs)
+    facts = VariantStore(folder / "data").facts("norm")
+    training = {(job.model, job.control): read_result(folder, job)["training"] for job in jobs}
+    names = [f"{name} ({training[net]['parameters'] / 1000:.0f}k)" for net, name in NETS.items()]
+    arms = [(Arm("norm", *net), CLEAN) for net in NETS]
+    return Reproduction(
+        figure="yu2025/best-norm",
+        title=title("How well can timing alone be read? (ours)", plan),
+        panels=[
+            Panel(
+                title="accuracy on norm (parameters)",
+                kind="bars",
+                y_label="test accuracy",
+                groups=names,
+                series=[accuracy_series(outcomes, "norm", arms)],
+                references={"chance": outcomes.chance("norm")},
+            )
+        ],
+        claims=_claims(outcomes),
+        rows=outcomes.row_dicts(),
+        notes=[
+            *protocol_notes(plan, facts["split"]),
+            "All but the last are trained on norm drawn anew for every epoch, from part's training samples: "
+            "the same counts, other spikes. Validation and test samples are one draw, as published.",
+            "Two layers of 256 (LIF) or 128 (SpikingGamma), 40 epochs; mixed τ begins between 10 and 300 ms; "
+            f"one τ, chosen on validation, is {1000 * chosen_tau_s(folder, plan, TUNED):g} ms.",
+        ],
+    )
+
+
+def _claims(outcomes: Outcomes) -> list[Claim]:
+    norm = {net: Arm("norm", *net) for net in NETS}
+    best_lif = max((norm[net] for net in LIF_NETS), key=outcomes.validation_accuracy)
+    gamma = norm["gamma-best", "gated"]
+    frozen, learned = norm["lif-best", "frozen"], norm["lif-best", "learned"]
+    pairs = [
+        ("Frozen delays add to mixed τ.", frozen, norm["lif-best", "none"]),
+        ("Frozen delays add to one τ, tuned.", frozen, norm[TUNED, "tau-tuned"]),
+        ("Learned delays add to one τ, tuned.", learned, norm[TUNED, "tau-tuned"]),
+        ("Learning the delays adds to random ones.", learned, frozen),
+        ("SpikingGamma is better than the best LIF net.", gamma, best_lif),
+        ("Gated gradients are better than spatial ones.", gamma, norm["gamma-best", "spatial"]),
+        ("Norm drawn anew is better to learn from than one draw.", gamma, norm["gamma", "gated"]),
+    ]
+    return [
+        more_accurate(outcomes, sentence, published.OURS, first, second) for sentence, first, second in pairs
+    ]
+
+
+FIGURE = Figure(
+    name="yu2025/best-norm",
+    shows="ours: the best that nets reach on norm, and what it comes from",
+    experiment=replace(speech.EXPERIMENT, name="best-norm", plan=make_plan),
+    stages=stages,
+    draw=draw,
+)
