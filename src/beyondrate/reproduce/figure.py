@@ -97,7 +97,9 @@ class Comparison:
         if self.ours is None or not self.same_data:
             return None
         error = (self.ours.high - self.ours.low) / (2 * NORMAL_95)
-        return (self.ours.estimate - self.published.value) / error if error > 0 else None
+        if error == 0:
+            return None
+        return round((self.ours.estimate - self.published.value) / error, 1) + 0.0  # never "-0.0"
 
 
 @dataclass(frozen=True)
