@@ -64,8 +64,8 @@ def page(paper: str) -> str:
         f"# {about.title}",
         "",
         f"{about.source} Each figure is made by one command,",
-        f"`beyondrate reproduce {paper}/NAME`. What the paper leaves open, and every control that it lacks, is ours",
-        f"and is called so. Made by `python benchmarks/papers.py {paper}`; every measurement is in",
+        f"`beyondrate reproduce {paper}/NAME`. What the paper leaves open, and every control that it lacks,",
+        f"is ours and is called so. Made by `python benchmarks/papers.py {paper}`; every measurement is in",
         f"`benchmarks/results/{paper}/`.",
     ]
     for name in _names(paper):

@@ -84,4 +84,4 @@ def test_the_files_hold_every_measurement(tmp_path):
     read = json.loads((tmp_path / "results.json").read_text())
     assert read["kind"] == "reproduction" and read["claims"][0]["holds"] == "holds"
     assert read["comparisons"][0]["ours"] == {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    assert read["comparisons"][0]["difference_in_errors"] == pytest.approx(-1.96)
+    assert read["comparisons"][0]["difference_in_errors"] == pytest.approx(-2.0)

@@ -124,19 +124,20 @@ def _recordings(paths: list[Path], open_files: ExitStack) -> list[_Recording]:
     if paths[0].suffix != ".tar":
         folder = paths[0].parent
         return _original_recordings(folder, {path.name: path.read_bytes for path in folder.iterdir()})
-    archives = [_listed(path, open_files) for path in paths]
+    archives = {Path(path.name): _listed(path, open_files) for path in paths}  # the path may be a passing one
     if len(archives) == 1:
-        return _original_recordings(paths[0], {Path(name).name: read for name, read in archives[0].items()})
+        ((place, files),) = archives.items()
+        return _original_recordings(place, {PurePosixPath(name).name: read for name, read in files.items()})
     return [
         recording
-        for path, part, files in zip(paths, _PARTS, archives, strict=True)
-        for recording in _numpy_recordings(path, part, files)
+        for part, (place, files) in zip(_PARTS, archives.items(), strict=True)
+        for recording in _numpy_recordings(place, part, files)
     ]
 
 
 def _listed(archive: Path, open_files: ExitStack) -> _Files:
     """Return the files of an archive by name, to be read from it; nothing is written."""
-    with reading(archive, "an archive"), _unpacking():
+    with reading(Path(archive.name), "an archive"), _unpacking():
         members = open_files.enter_context(tarfile.TarFile(archive))
         found = list(members)
         end = max((member.offset_data + member.size for member in found), default=0)

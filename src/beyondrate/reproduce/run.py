@@ -15,11 +15,11 @@ from beyondrate.datasets.split import Protocol
 from beyondrate.errors import InputError
 from beyondrate.jobs import default_workers
 from beyondrate.progress import Progress, silent
-from beyondrate.reproduce import yu2025
+from beyondrate.reproduce import koopman2026, yu2025
 from beyondrate.reproduce.experiment import PRESETS, PROTOCOLS, Data, Figure, Preset, Request, carry_out
 from beyondrate.reproduce.figure import Reproduction
 
-FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in yu2025.FIGURES}
+FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in (*yu2025.FIGURES, *koopman2026.FIGURES)}
 PREFERRED = ("shd", "ssc")  # the paper's data, where the user has them
 FALLBACK = "spoken-digits"
 

@@ -181,10 +181,9 @@ def intervals(table: bytes) -> list[Interval]:
         [Interval(label=1, start_us=80048239, end_us=85092709)]
     """
     names = ("class", "startTime_usec", "endTime_usec")
-    lines = table.decode("utf-8-sig").splitlines()
     found = [
         Interval(*(int(value) for value in row))
-        for columns in blocks([line for line in lines if line.strip()], names)
+        for columns in blocks(table.decode("utf-8-sig").splitlines(), names)
         for row in zip(
             *(exact(numbers(columns[name], name), np.dtype(np.int64), name) for name in names), strict=True
         )

@@ -68,7 +68,7 @@ def blocks(lines: Iterable[str], known: Collection[str], optional: Collection[st
     >>> list(blocks(["unit,sample,time_us", "3,a,100", "0,b,70"], ("sample", "unit", "time_us")))
     [{'unit': ('3', '0'), 'sample': ('a', 'b'), 'time_us': ('100', '70')}]
     """
-    rows = csv.reader(lines, strict=True)
+    rows = filter(None, csv.reader(lines, strict=True))  # without empty lines
     n_rows = 0
     try:
         names = [name.strip() for name in next(rows, [])]
@@ -132,8 +132,9 @@ def _trains(table: Iterable[Columns]) -> SpikeTrains:
         owners.append(np.array(owner, np.int64))
         for fact in facts.keys() & columns.keys():
             _collect(facts[fact], owner, names, columns[fact], fact)
-    if not ids:
-        raise InputError("has no spike", remedy="give one row a spike")
+    if not ids or "" in ids:
+        problem = "has a row without sample" if ids else "has no spike"
+        raise InputError(problem, remedy="give one row a spike")
     order, _ = _numbered(list(ids))
     labels, label_names = _numbered(list(facts["label"].values()) or ["0"] * len(ids))
     groups, group_names = _numbered(list(facts["group"].values()))
@@ -159,9 +160,9 @@ def _collect(
     """Note the one value of each sample in a column."""
     for owner, name, value in zip(owners, names, values, strict=True):
         value = value.strip()
-        if not value or not name:
+        if not value:
             raise InputError(
-                f"sample {name[:80]!r} has a row without {fact}", remedy=f"give {fact} and sample"
+                f"sample {name[:80]!r} has a row without {fact}", remedy=f"give one {fact} a sample"
             )
         if found.setdefault(owner, value) != value:
             raise InputError(
