@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ COLOURS = ("#cc4e00", "#56b4e9", "#0072b2", "#b4bbc3", "#5b6470", "#a5508c", "#0
 MARKERS = "DosvP^X<>"
 COLUMNS = 3
 PANEL_INCHES = (4.0, 2.9)
+LETTERS_AN_INCH = 9.5  # of the title
 LONG_NAME = 12  # characters; groups with longer names are written beside the axis
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -57,10 +59,17 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
         size = (max(7.0, width * columns), _height(panels) * height * rows + 0.9)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
-        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
+        figure.suptitle(
+            textwrap.fill(title, int(LETTERS_AN_INCH * size[0])),
+            x=0.01,
+            ha="left",
+            fontsize=12,
+            fontweight="bold",
+        )
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         look = _looks(panels)
-        for axis, panel in zip(axes, panels, strict=False):
+        top = _top(panels)
+        for axis, panel in zip(axes, ({**panel, "top": top} for panel in panels), strict=False):
             _DRAW[panel["kind"]](axis, panel, look)
             axis.set_title(panel["title"])
             axis.set_xlabel(panel["x_label"])
@@ -89,6 +98,12 @@ def _height(panels: Sequence[Panel]) -> float:
 
 def _is_list(panel: Panel) -> bool:
     return panel["kind"] == "bars" and any(len(name) > LONG_NAME for name in panel["groups"])
+
+
+def _top(panels: Sequence[Panel]) -> float:
+    """Return where the axes of all lists of bars end, so that their panels can be compared."""
+    ends = [max(s["high"] or s["y"]) for panel in panels if _is_list(panel) for s in panel["series"]]
+    return 1.08 * max(ends, default=1.0)
 
 
 def _looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
@@ -140,7 +155,7 @@ def _bars(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None
         axis.set_ylim(len(panel["groups"]) - 0.5, -0.5)
         axis.set_xlabel(panel["y_label"])
         axis.set_ylabel(" ")
-        axis.set_xlim(0, None)
+        axis.set_xlim(0, panel["top"])
         for name, value in panel["references"].items():
             axis.axvline(value, color=LIGHT["ink"], lw=0.9, ls=":")
             axis.text(value, -0.45, f" {name}", va="top", fontsize=8, color=LIGHT["muted"])

@@ -16,9 +16,13 @@ def more_accurate(
     first: Arm,
     second: Arm,
     tests: tuple[Test, Test] = (CLEAN, CLEAN),
+    n_claims: int = 1,
 ) -> Claim:
-    """Judge whether the first arm is more accurate than the second, by the paired 95 % interval."""
-    difference = outcomes.difference(first, second, tests)
+    """Judge whether the first arm is more accurate than the second, by the paired 95 % interval.
+
+    Of ``n_claims`` that are judged together, all intervals hold at once with 95 % confidence (Bonferroni).
+    """
+    difference = outcomes.difference(first, second, tests, confidence=1 - 0.05 / n_claims)
     ours = outcomes.accuracy(first, tests[0]).estimate, outcomes.accuracy(second, tests[1]).estimate
     measured = (
         f"{percent(ours[0])} against {percent(ours[1])}, {points(difference)}, {_seeds(outcomes, first)}"

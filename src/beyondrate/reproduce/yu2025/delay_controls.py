@@ -22,6 +22,7 @@ PLACES = {
     "lif": {"": "wide", "-narrow": "narrow", "-synaptic": "synaptic, wide"},
     "lif-filter": {"": "wide", "-narrow": "narrow"},
 }
+N_CLAIMS = 3 * sum(map(len, PLACES.values()))  # learned and frozen, each other and τ tuned
 WITHOUT = (("none", "no delays"), ("tau-tuned", "no delays, τ tuned"))
 
 
@@ -63,6 +64,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         notes=[
             *protocol_notes(plan, facts["split"]),
             f"τ chosen on validation: {taus}; nets with delays begin with the same τ.",
+            f"Intervals of the {N_CLAIMS} differences hold together with 95 % confidence (Bonferroni).",
             "Narrow delays begin in U(0, 10 ms), wide ones in U(0, 300 ms). With one seed all nets have the "
             "same initial weights.",
         ],
@@ -93,6 +95,7 @@ def _claims(outcomes: Outcomes, base: str, name: str) -> list[Claim]:
             published.OURS,
             Arm("norm", base + place, "learned"),
             Arm("norm", base + place, "frozen"),
+            n_claims=N_CLAIMS,
         )
         for place, label in PLACES[base].items()
     ]
@@ -103,6 +106,7 @@ def _claims(outcomes: Outcomes, base: str, name: str) -> list[Claim]:
             published.OURS,
             Arm("norm", base + place, control),
             Arm("norm", base, "tau-tuned"),
+            n_claims=N_CLAIMS,
         )
         for place, label in PLACES[base].items()
         for control in ("frozen", "learned")
