@@ -228,7 +228,8 @@ def _numpy_events(path: Path, events: Callable[[], bytes]) -> _Events:
                 f"holds {rows.dtype} of shape {rows.shape}, not rows of 4 numbers", remedy=DAMAGED
             )
         x, y, polarity = (exact(rows[:, k], np.dtype(np.int32), name) for k, name in enumerate("xyp"))
-        times_us = microseconds(rows[:, 3].astype(np.float64) / 1e3, "time in seconds")
+        with np.errstate(invalid="ignore"):  # what is no time is refused
+            times_us = microseconds(rows[:, 3].astype(np.float64) / 1e3, "time in seconds")
         order = np.argsort(times_us, kind="stable")
         return times_us[order], DVS128.units(x, y, polarity)[order]
 

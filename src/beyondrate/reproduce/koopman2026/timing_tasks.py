@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -72,12 +71,16 @@ class TimingTask:
         return TwoHeads(each) if self.two_heads else each
 
 
-def _delay(n: int, seed: int, *, duration_ms: int, **spacing: float) -> SpikeTrains:
-    return tasks.delay.generate(n, seed=seed, duration_ms=duration_ms, **spacing)  # type: ignore[arg-type]
+def _delay_task(*, spacing_ms: int, spread_ms: float, duration_ms: int, memory_s: float) -> TimingTask:
+    def generate(n: int, seed: int) -> SpikeTrains:
+        return tasks.delay.generate(
+            n, seed=seed, spacing_ms=spacing_ms, spread_ms=spread_ms, duration_ms=duration_ms
+        )
 
+    def ceilings(dt_s: float, n_simulated: int) -> dict[str, float]:
+        return {"full": tasks.delay.ceilings(dt_s=dt_s, spacing_ms=spacing_ms, spread_ms=spread_ms)["full"]}
 
-def _delay_ceilings(dt_s: float, n_simulated: int, **spacing: float) -> dict[str, float]:
-    return {"full": tasks.delay.ceilings(dt_s=dt_s, **spacing)["full"]}  # type: ignore[arg-type]
+    return TimingTask(generate, ceilings, n_outputs=8, memory_s=memory_s)
 
 
 def _echo_ceilings(dt_s: float, n_simulated: int) -> dict[str, float]:
@@ -87,11 +90,11 @@ def _echo_ceilings(dt_s: float, n_simulated: int) -> dict[str, float]:
 
 # Durations leave 40 ms to answer after the latest spike.
 TIMING_TASKS: Mapping[str, TimingTask] = {
-    "delay": TimingTask(partial(_delay, duration_ms=160), _delay_ceilings, n_outputs=8, memory_s=0.005),
-    "fine": TimingTask(
-        partial(_delay, duration_ms=107, **tasks.delay.FINE),
-        partial(_delay_ceilings, **tasks.delay.FINE),
-        n_outputs=8,
+    "delay": _delay_task(spacing_ms=10, spread_ms=2.0, duration_ms=160, memory_s=0.005),
+    "fine": _delay_task(
+        spacing_ms=int(tasks.delay.FINE["spacing_ms"]),
+        spread_ms=tasks.delay.FINE["spread_ms"],
+        duration_ms=107,
         memory_s=0.002,
     ),
     "echo": TimingTask(

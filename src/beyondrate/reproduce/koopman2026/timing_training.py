@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import torch
@@ -93,12 +94,16 @@ def at(net: nn.Module, dt_s: float) -> nn.Module:
     if not isinstance(net, SpikingNet):
         return net
     other = SpikingNet.from_config({**net.config, "dt_s": dt_s})
-    other.load_state_dict(net.state_dict())
-    with torch.no_grad():
-        for layer, before in zip(other.hidden_layers, net.hidden_layers, strict=True):
-            layer.linear.bias.mul_(_left(layer.lif.tau_s, dt_s) / _left(before.lif.tau_s, net.config["dt_s"]))
-        tau_s = other.readout.log_tau.exp()
-        other.readout_linear.weight.mul_(_left(tau_s, net.config["dt_s"]) / _left(tau_s, dt_s))
+    weights = net.state_dict()
+    before_s = net.config["dt_s"]
+    for index, layer in enumerate(net.hidden_layers):
+        name = f"hidden_layers.{index}.linear.bias"
+        weights[name] = weights[name] * _left(layer.lif.tau_s, dt_s) / _left(layer.lif.tau_s, before_s)
+    readout_s = weights["readout.log_tau"].exp()
+    weights["readout_linear.weight"] = (
+        weights["readout_linear.weight"] * _left(readout_s, before_s) / _left(readout_s, dt_s)
+    )
+    other.load_state_dict(weights)
     return other.eval()
 
 
@@ -114,15 +119,18 @@ def _train_one(
     if arm.update_every is not None:
         _train_online(ready, training, arm.update_every)
         return evaluate(ready.network, validation, dt_s=ready.dt_s, loss=ready.loss)[0]
-    course = fit(
-        ready.network,
-        training,
-        validation,
-        dt_s=ready.dt_s,
-        loss=ready.loss,
-        settings=ready.settings,
-        seed=seed,
-    )
+    with warnings.catch_warnings():
+        if arm.at_the_end:  # that rule "spatial" hardly sees it is what the figure shows
+            warnings.filterwarnings("ignore", message="a loss at the last step only")
+        course = fit(
+            ready.network,
+            training,
+            validation,
+            dt_s=ready.dt_s,
+            loss=ready.loss,
+            settings=ready.settings,
+            seed=seed,
+        )
     return course.validation_accuracy
 
 
