@@ -74,9 +74,9 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
             *protocol_notes(plan, facts["split"]),
             "All but the last are trained on norm drawn anew for every epoch, from part's training samples: "
             "the same counts, other spikes. Validation and test samples are one draw, as published.",
-            "The LIF nets' recipe was chosen on validation speakers with one seed: twelve settings with frozen "
-            "delays, four without delays, two with learned ones; SpikingGamma's was tried four times. More tries "
-            "without delays may narrow their gap.",
+            "The LIF nets' recipe was chosen on validation speakers with one seed: twelve settings with "
+            "frozen delays, four without delays, two with learned ones; SpikingGamma's was tried four times. "
+            "More tries without delays may narrow their gap.",
             "Intervals of the differences hold together with 95 % confidence (Bonferroni).",
             "Two layers of 256 (LIF) or 128 (SpikingGamma), 40 epochs; mixed τ begins between 10 and 300 ms; "
             f"one τ, chosen on validation, is {1000 * chosen_tau_s(folder, plan, TUNED):g} ms.",
