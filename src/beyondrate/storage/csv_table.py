@@ -15,7 +15,7 @@ import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int32, Int64
@@ -117,41 +117,60 @@ def numbers(fields: Sequence[str], name: str) -> Float64[np.ndarray, " rows"]:
     return np.array([float(field) for field in fields])
 
 
+class _Spikes(NamedTuple):
+    """The rows of a table: times, units, and the sample of each, numbered as they first appear."""
+
+    times_us: Int32[np.ndarray, " spikes"]
+    units: Int32[np.ndarray, " spikes"]
+    owners: Int64[np.ndarray, " spikes"]
+
+
 def _trains(table: Iterable[Columns]) -> SpikeTrains:
-    times, units, owners = [], [], []
-    ids: dict[str, int] = {}  # samples in the order of their first rows
-    facts: dict[str, dict[int, str]] = {"label": {}, "group": {}}
+    spikes, names, facts = _gathered(table)
+    order = np.argsort(_numbered(names)[0], kind="stable")
+    owners = np.argsort(order)[spikes.owners]
+    meta: dict[str, Any] = {}
+    numbered = {}
+    for fact, values in facts.items():
+        given, distinct = _numbered(values)
+        numbered[fact] = given[order] if values else None
+        if distinct is not None:
+            meta[f"{fact}_names"] = distinct
+    n_units, duration_us, derived = complete({}, spikes.times_us, spikes.units)
+    in_time = np.lexsort((spikes.times_us, owners))
+    return SpikeTrains(
+        times_us=spikes.times_us[in_time],
+        units=spikes.units[in_time],
+        offsets=offsets_from_lengths(np.bincount(owners, minlength=len(names))),
+        labels=np.zeros(len(names), np.int64) if numbered["label"] is None else numbered["label"],
+        groups=numbered["group"],
+        n_units=n_units,
+        duration_us=duration_us,
+        meta={**meta, **derived},
+    )
+
+
+def _gathered(table: Iterable[Columns]) -> tuple[_Spikes, list[str], dict[str, list[str]]]:
+    """Return the spikes, the samples' names, and their labels and groups as far as there are such columns."""
+    spikes: list[_Spikes] = []
+    samples: dict[str, int] = {}
+    facts: dict[str, dict[int, str]] = {fact: {} for fact in _OPTIONAL}
     for columns in table:
         if "time_s" in columns:
-            times.append(microseconds(numbers(columns["time_s"], "time_s"), "time_s"))
+            times_us = microseconds(numbers(columns["time_s"], "time_s"), "time_s")
         else:
-            times.append(exact(numbers(columns["time_us"], "time_us"), np.dtype(np.int32), "time_us"))
-        units.append(exact(numbers(columns["unit"], "unit"), np.dtype(np.int32), "unit"))
+            times_us = exact(numbers(columns["time_us"], "time_us"), np.dtype(np.int32), "time_us")
+        units = exact(numbers(columns["unit"], "unit"), np.dtype(np.int32), "unit")
         names = [name.strip() for name in columns["sample"]]
-        owner = [ids.setdefault(name, len(ids)) for name in names]
-        owners.append(np.array(owner, np.int64))
+        owners = [samples.setdefault(name, len(samples)) for name in names]
+        spikes.append(_Spikes(times_us, units, np.array(owners, np.int64)))
         for fact in facts.keys() & columns.keys():
-            _collect(facts[fact], owner, names, columns[fact], fact)
-    if not ids or "" in ids:
-        problem = "has a row without sample" if ids else "has no spike"
+            _collect(facts[fact], owners, names, columns[fact], fact)
+    if not samples or "" in samples:
+        problem = "has a row without sample" if samples else "has no spike"
         raise InputError(problem, remedy="give one row a spike")
-    order, _ = _numbered(list(ids))
-    labels, label_names = _numbered(list(facts["label"].values()) or ["0"] * len(ids))
-    groups, group_names = _numbered(list(facts["group"].values()))
-    in_order = np.argsort(order, kind="stable")
-    rank = np.argsort(in_order)
-    return _sorted(
-        np.concatenate(times),
-        np.concatenate(units),
-        rank[np.concatenate(owners)],
-        labels=labels[in_order],
-        groups=groups[in_order] if len(groups) else None,
-        meta={
-            name: names
-            for name, names in (("label_names", label_names), ("group_names", group_names))
-            if names is not None
-        },
-    )
+    joined = _Spikes(*(np.concatenate(arrays) for arrays in zip(*spikes, strict=True)))
+    return joined, list(samples), {fact: list(values.values()) for fact, values in facts.items()}
 
 
 def _collect(
@@ -178,21 +197,3 @@ def _numbered(names: list[str]) -> tuple[Int64[np.ndarray, " names"], list[str] 
     distinct = sorted(set(names))
     place = {name: number for number, name in enumerate(distinct)}
     return np.array([place[name] for name in names], np.int64), distinct
-
-
-def _sorted(
-    times_us: Int32[np.ndarray, " spikes"],
-    units: Int32[np.ndarray, " spikes"],
-    owners: Int64[np.ndarray, " spikes"],
-    **facts: Any,  # noqa: ANN401
-) -> SpikeTrains:
-    order = np.lexsort((times_us, owners))
-    n_units, duration_us, derived = complete({}, times_us, units)
-    return SpikeTrains(
-        times_us=times_us[order],
-        units=units[order],
-        offsets=offsets_from_lengths(np.bincount(owners, minlength=len(facts["labels"]))),
-        n_units=n_units,
-        duration_us=duration_us,
-        **{**facts, "meta": {**facts["meta"], **derived}},
-    )
