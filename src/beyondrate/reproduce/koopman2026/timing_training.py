@@ -50,7 +50,7 @@ def train(
         >>> parts = task.generate(64, 0), task.generate(32, 1)
         >>> trained, accuracy = train(ARMS["gated"], task, *parts, dt_s=0.005, seed=0)
         >>> trained.network.n_parameters, 0 <= accuracy <= 1
-        (1352, True)
+        (1288, True)
     """
     candidates = []
     for choice in arm.choices:

@@ -11,10 +11,11 @@ from beyondrate.jobs import read_result
 from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan, Request
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob, chosen_tau_s, tuning_jobs
 from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, as_json
-from beyondrate.reproduce.yu2025.speech_figures import accuracy_series, protocol_notes, title
+from beyondrate.reproduce.yu2025.speech_figures import protocol_notes, title
 
 TUNED = "lif-one-tau"
 NETS = {

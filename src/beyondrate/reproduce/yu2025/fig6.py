@@ -11,11 +11,11 @@ from beyondrate.audit.variant_store import VariantStore
 from beyondrate.reproduce.claims import at_chance, more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction, Series
+from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob
 from beyondrate.reproduce.yu2025.speech_figures import (
     NAMES,
-    accuracy_series,
     compared_stages,
     protocol_notes,
     title,

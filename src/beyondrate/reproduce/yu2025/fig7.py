@@ -10,12 +10,12 @@ from beyondrate.audit.variant_store import VariantStore
 from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob
 from beyondrate.reproduce.yu2025.speech_figures import (
     COMPARED,
     NAMES,
-    accuracy_series,
     compared_stages,
     protocol_notes,
     title,

@@ -15,9 +15,9 @@ from beyondrate.audit.outcomes import Arm, Outcomes
 from beyondrate.reproduce.claims import percent, with_interval
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Comparison, Holds, Panel, Published, Reproduction, Series
+from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.yu2025 import published, task_experiment
 from beyondrate.reproduce.yu2025.observers import OBSERVERS
-from beyondrate.reproduce.yu2025.speech_figures import accuracy_series
 from beyondrate.reproduce.yu2025.task_experiment import TaskJob, jobs, variant
 from beyondrate.reproduce.yu2025.task_nets import Size, held_out_set
 from beyondrate.tasks.raster import rasters

@@ -1,0 +1,160 @@
+"""Delay detection, coarse and fine, trained and tested at three time steps, against a LIF net with BPTT."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from beyondrate.audit.outcomes import CLEAN, Test
+from beyondrate.reproduce.claims import more_accurate
+from beyondrate.reproduce.experiment import Figure, Plan
+from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.koopman2026 import timing_experiment
+from beyondrate.reproduce.koopman2026.published import OURS
+from beyondrate.reproduce.koopman2026.timing_arms import ARMS
+from beyondrate.reproduce.koopman2026.timing_experiment import (
+    DTS_MS,
+    OTHER_DT,
+    Measured,
+    TimingJob,
+    arm_at,
+    ceiling_jobs,
+    ceilings,
+    jobs,
+    measured,
+)
+from beyondrate.reproduce.koopman2026.timing_figures import notes, reaches, spent
+from beyondrate.reproduce.series import accuracy_series
+
+TITLES = {"delay": "delays 10 ms apart", "fine": "delays 3 ms apart"}
+COMPARED = {
+    "quick": ("gated", "spatial", "lif"),
+    "paper": ("gated", "spatial", "full", "eligibility", "lif"),
+}
+LEAST = (  # task, time step in ms, accuracy that gated and spatial are to reach
+    ("delay", 5.0, 0.90),
+    ("delay", 1.0, 0.97),
+    ("fine", 1.0, 0.99),
+)
+
+
+def stages(plan: Plan) -> list[list[TimingJob]]:
+    """Return the trainings on both tasks, and the ceilings."""
+    trainings = [job for task in TITLES for job in jobs(plan, task, COMPARED[plan["preset"]], DTS_MS)]
+    return [[*trainings, *(job for task in TITLES for job in ceiling_jobs(plan, task, DTS_MS))]]
+
+
+def draw(folder: Path, plan: Plan) -> Reproduction:
+    """Read the trained networks' answers and make the figure."""
+    trainings = [job for job in stages(plan)[0] if job.arm in ARMS]
+    found = measured(folder, trainings)
+    names = COMPARED[plan["preset"]]
+    best = {(task, dt): ceilings(folder, task, dt)[task] for task in TITLES for dt in DTS_MS}
+    panels = [_own_step(found, task, names, best) for task in TITLES]
+    panels += [_crossed(found, task, name) for task in TITLES for name in ("gated", "lif")]
+    panels += [_spikes(found, task, names) for task in TITLES]
+    return Reproduction(
+        figure="koopman2026/delay",
+        title="Which delay? Accuracy and spikes at three time steps",
+        panels=panels,
+        claims=_claims(found),
+        rows=found.rows(),
+        notes=notes(
+            plan,
+            "Best possible with bins of 10, 5 and 1 ms: "
+            + "; ".join(
+                f"{TITLES[task]} " + ", ".join(f"{100 * best[task, dt]:.1f} %" for dt in DTS_MS)
+                for task in TITLES
+            )
+            + ".",
+            "A spike of n quanta counts as n spikes.",
+        ),
+    )
+
+
+def _own_step(
+    found: Measured, task: str, names: tuple[str, ...], best: Mapping[tuple[str, float], float]
+) -> Panel:
+    return Panel(
+        title=f"{TITLES[task]}, tested as trained",
+        kind="bars",
+        y_label="test accuracy",
+        groups=[f"{dt:g} ms, best possible {100 * best[task, dt]:.0f} %" for dt in DTS_MS],
+        series=[
+            accuracy_series(
+                found.outcomes, ARMS[name].shown, [(arm_at(task, name, dt), CLEAN) for dt in DTS_MS]
+            )
+            for name in names
+        ],
+        references={"chance": found.outcomes.chance(task)},
+    )
+
+
+def _crossed(found: Measured, task: str, name: str) -> Panel:
+    def test(trained_ms: float, tested_ms: float) -> Test:
+        return CLEAN if tested_ms == trained_ms else (OTHER_DT, tested_ms / 1000)
+
+    return Panel(
+        title=f"{TITLES[task]}: {ARMS[name].shown}",
+        kind="lines",
+        x_label="time step of the test (ms)",
+        y_label="test accuracy",
+        series=[
+            accuracy_series(
+                found.outcomes,
+                f"trained at {trained:g} ms",
+                [(arm_at(task, name, trained), test(trained, tested)) for tested in DTS_MS],
+                list(DTS_MS),
+            )
+            for trained in DTS_MS
+        ],
+        references={"chance": found.outcomes.chance(task)},
+        logarithmic=True,
+    )
+
+
+def _spikes(found: Measured, task: str, names: tuple[str, ...]) -> Panel:
+    return Panel(
+        title=f"{TITLES[task]}: spikes",
+        kind="bars",
+        y_label="spikes a unit and sample",
+        groups=[f"{dt:g} ms" for dt in DTS_MS],
+        series=[
+            spent(found, ARMS[name].shown, [(arm_at(task, name, dt), CLEAN) for dt in DTS_MS])
+            for name in names
+        ],
+    )
+
+
+def _claims(found: Measured) -> list[Claim]:
+    reached = [
+        reaches(
+            found,
+            f"{TITLES[task]} at {dt:g} ms: {ARMS[name].shown} is right in {100 * least:.0f} % or more.",
+            arm_at(task, name, dt),
+            least,
+        )
+        for task, dt, least in LEAST
+        for name in ("gated", "spatial")
+    ]
+    surpassed = [
+        more_accurate(
+            found.outcomes,
+            f"{TITLES[task]} at {dt:g} ms: {ARMS[name].shown} surpasses a LIF net of the same size.",
+            OURS,
+            arm_at(task, name, dt),
+            arm_at(task, "lif", dt),
+        )
+        for task, dt, _ in LEAST
+        for name in ("gated", "spatial")
+    ]
+    return [*reached, *surpassed]
+
+
+FIGURE = Figure(
+    name="koopman2026/delay",
+    shows="delay detection, coarse and fine, at time steps of 10, 5 and 1 ms, against LIF",
+    experiment=timing_experiment.EXPERIMENT,
+    stages=stages,
+    draw=draw,
+)

@@ -1,0 +1,239 @@
+"""The timing experiment: networks trained on timing tasks at one time step and tested at others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+
+from beyondrate import tasks
+from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes, Test
+from beyondrate.audit.train_and_test import keep_network
+from beyondrate.jobs import Tell, read_json, read_result
+from beyondrate.reproduce.experiment import Experiment, Plan, Request
+from beyondrate.reproduce.koopman2026 import timing_arms, timing_training
+from beyondrate.reproduce.koopman2026.timing_arms import ARMS, BATCH
+from beyondrate.reproduce.koopman2026.timing_tasks import (
+    N_AZIMUTHS,
+    TEST_SEED,
+    TIMING_TASKS,
+    on_grid,
+    timing_task,
+)
+
+SEEDS = {"quick": 2, "paper": 5}
+UPDATES = {
+    "quick": {"delay": 500, "fine": 250, "echo": 500},
+    "paper": {"delay": 1000, "fine": 500, "echo": 1000},
+}
+N_VALIDATION = {"quick": 300, "paper": 1000}
+N_TEST = {"quick": 1000, "paper": 4000}
+N_SIMULATED = {"quick": 200, "paper": 2000}  # for ceilings that have no closed form
+
+DTS_MS = (10.0, 5.0, 1.0)
+FINER_DTS_MS = (0.5, 0.1)
+SAME_EVENTS = "dt, events on the training grid"
+OTHER_DT = "dt"  # both are named with a time step in seconds as their level
+TESTED_FINER = ("gated", "theta-1", "cascade", "binary", "lif")  # on the delay task, trained at 5 ms
+CEILING = "ceiling"
+
+
+@dataclass(frozen=True)
+class TimingJob:
+    """One training, with its tests; or a task's ceilings at a time step.
+
+    Args:
+        task: of TIMING_TASKS.
+        arm: of ARMS, or CEILING.
+        dt_ms: time step of the training, or of the ceilings.
+        seed: of samples and weights.
+    """
+
+    task: str
+    arm: str
+    dt_ms: float
+    seed: int = 0
+
+    @property
+    def key(self) -> str:
+        """The job's name, also of the file that keeps its result."""
+        return f"{self.task}_{self.arm}_{self.dt_ms:g}ms_{self.seed}"
+
+
+def make_plan(request: Request) -> Plan:
+    """Return everything that decides the experiment's results."""
+    preset = request.preset
+    return {
+        "preset": preset,
+        "seeds": list(range(SEEDS[preset]) if request.seeds is None else request.seeds),
+        "updates": UPDATES[preset],
+        "validation": N_VALIDATION[preset],
+        "test": N_TEST[preset],
+        "simulated": N_SIMULATED[preset],
+        "dts_ms": list(DTS_MS),
+        "finer_dts_ms": list(FINER_DTS_MS),
+        "hidden": timing_arms.HIDDEN,
+        "arms": {name: repr(arm) for name, arm in ARMS.items()},
+        "tested_finer": list(TESTED_FINER),
+        "rates": {
+            "gamma": timing_arms.GAMMA_RATE,
+            "lif": timing_arms.LIF_RATE,
+            "latency": timing_arms.MLP_RATE,
+            "online": timing_training.ONLINE_RATE,
+            "warm_up": timing_arms.WARM_UP,
+        },
+        "memory_s": {name: task.memory_s for name, task in TIMING_TASKS.items()},
+    }
+
+
+def prepare(folder: Path, plan: Plan, request: Request) -> None:
+    """Prepare nothing: every job draws its own samples."""
+
+
+def jobs(plan: Plan, task: str, arms: Iterable[str], dts_ms: Sequence[float]) -> list[TimingJob]:
+    """Return the trainings of arms on a task at time steps, with every seed."""
+    return [TimingJob(task, arm, dt, seed) for seed in plan["seeds"] for dt in dts_ms for arm in arms]
+
+
+def ceiling_jobs(plan: Plan, task: str, dts_ms: Sequence[float]) -> list[TimingJob]:
+    """Return the jobs that compute a task's ceilings."""
+    return [TimingJob(task, CEILING, dt) for dt in dts_ms]
+
+
+def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
+    """Train a network, and return the classes that it gives to the test samples; or compute ceilings."""
+    job, plan = TimingJob(**values), read_json(folder / "plan.json")
+    task, dt_s = timing_task(job.task), job.dt_ms / 1000
+    if job.arm == CEILING:
+        return {"ceilings": dict(task.ceilings(dt_s, plan["simulated"]))}
+    started = time.perf_counter()
+    arm = ARMS[job.arm]
+    training = task.generate(BATCH * plan["updates"][job.task], 2 * job.seed)
+    validation = task.generate(plan["validation"], 2 * job.seed + 1)
+    ready, accuracy = timing_training.train(arm, task, training, validation, dt_s=dt_s, seed=job.seed)
+    seconds = time.perf_counter() - started
+    tell(0.7, "testing")
+    keep_network(ready, folder, job.key, f"task {job.task}, seed {job.seed}")
+    test = task.generate(plan["test"], TEST_SEED)
+    answered = []
+    for name, level in tests_of(plan, job):
+        shown = on_grid(test, dt_s) if name == SAME_EVENTS else test
+        at_s = level or dt_s
+        classes = timing_training.answers(ready, arm, shown, at_s)
+        spent = timing_training.spikes_per_unit(ready.network, shown, at_s)
+        answered.append({"perturbation": name, "level": level, "classes": classes.tolist(), "spent": spent})
+    return {
+        "tests": answered,
+        "labels": test.labels.tolist(),
+        "validation_accuracy": accuracy,
+        "seconds": round(seconds, 2),
+        "parameters": sum(p.numel() for p in ready.network.parameters() if p.requires_grad),
+    }
+
+
+def tests_of(plan: Plan, job: TimingJob) -> list[Test]:
+    """Return what a trained network is tested under: its own time step, and others."""
+    if ARMS[job.arm].model == "latency":  # reads bins as they are
+        return [CLEAN]
+    others = [dt for dt in plan["dts_ms"] if dt != job.dt_ms]
+    if job.task != "delay" or job.dt_ms != 5 or job.arm not in TESTED_FINER:
+        return [CLEAN, *((OTHER_DT, dt / 1000) for dt in others)]
+    others += plan["finer_dts_ms"]
+    finer = [dt for dt in [job.dt_ms, *others] if dt <= job.dt_ms]  # coarser bins would merge events
+    return [
+        CLEAN,
+        *((OTHER_DT, dt / 1000) for dt in others),
+        *((SAME_EVENTS, dt / 1000) for dt in finer),
+    ]
+
+
+def variants_of(task: str) -> list[str]:
+    """Return what a task asks for: its name, or what each of its heads is to tell.
+
+    >>> variants_of("delay"), variants_of("echo")
+    (['delay'], ['echo: distance', 'echo: azimuth'])
+    """
+    return [f"{task}: {what}" for what in ("distance", "azimuth")] if timing_task(task).two_heads else [task]
+
+
+def arm_at(variant: str, arm: str, dt_ms: float) -> Arm:
+    """Return an arm as outcomes know it."""
+    return Arm(variant, arm, f"trained at {dt_ms:g} ms")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What the trained networks answered, and how many spikes they spent on it.
+
+    Args:
+        outcomes: the answers.
+        spent: spikes and quanta a unit and sample, by arm and test, one entry a seed.
+    """
+
+    outcomes: Outcomes
+    spent: Mapping[tuple[Arm, Test], Sequence[Mapping[str, float]]]
+
+    def mean_spent(self, arm: Arm, what: str = "quanta", test: Test = CLEAN) -> float:
+        """Return the mean over seeds of the "spikes" or "quanta" that a unit spends on a sample."""
+        return float(np.mean([entry[what] for entry in self.spent[arm, test]]))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the lines of results.csv: those of outcomes, with the spikes."""
+        rows = self.outcomes.row_dicts()
+        seen: dict[tuple[Arm, Test], int] = {}
+        for row in rows:
+            place = Arm(row["variant"], row["model"], row["control"]), (row["perturbation"], row["level"])
+            seed = seen[place] = seen.get(place, -1) + 1
+            entry = self.spent[place][seed]
+            row["spikes_per_unit"], row["quanta_per_unit"] = entry.get("spikes"), entry.get("quanta")
+        return rows
+
+
+def measured(folder: Path, jobs: Iterable[TimingJob]) -> Measured:
+    """Read what finished jobs answered."""
+    answers: list[Answers] = []
+    labels: dict[str, Int64[np.ndarray, " tests"]] = {}
+    spent: dict[tuple[Arm, Test], list[Mapping[str, float]]] = {}
+    for job in jobs:
+        result = read_result(folder, job)
+        truth = _parts(job.task, result["labels"])
+        found: dict[str, dict[Test, np.ndarray]] = {variant: {} for variant in truth}
+        for test in result["tests"]:
+            under: Test = (test["perturbation"], test["level"])
+            for variant, classes in _parts(job.task, test["classes"]).items():
+                found[variant][under] = classes.astype(np.int32)
+                spent.setdefault((arm_at(variant, job.arm, job.dt_ms), under), []).append(test["spent"])
+        for variant, predictions in found.items():
+            labels[variant] = truth[variant]
+            arm = arm_at(variant, job.arm, job.dt_ms)
+            answers.append(Answers(arm, job.seed, result["validation_accuracy"], predictions))
+    return Measured(Outcomes(answers, labels), spent)
+
+
+def ceilings(folder: Path, task: str, dt_ms: float) -> dict[str, float]:
+    """Return a task's ceilings at a time step, by variant."""
+    found = read_result(folder, TimingJob(task, CEILING, dt_ms))["ceilings"].values()
+    return dict(zip(variants_of(task), found, strict=True))
+
+
+def _parts(task: str, classes: Sequence[int]) -> dict[str, Int64[np.ndarray, " tests"]]:
+    """Return the classes of each of a task's variants."""
+    whole = np.array(classes)
+    if not timing_task(task).two_heads:
+        return {task: whole}
+    parts = tasks.echo.distance_and_azimuth(whole, n_azimuths=N_AZIMUTHS)
+    return dict(zip(variants_of(task), parts, strict=True))
+
+
+EXPERIMENT = Experiment(
+    name="timing",
+    work="beyondrate.reproduce.koopman2026.timing_experiment:run_job",
+    plan=make_plan,
+    prepare=prepare,
+    takes_data=False,
+)
