@@ -1,0 +1,164 @@
+"""Train a model of a name on data, keep the network, and say how it was obtained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from beyondrate import datasets
+from beyondrate.audit.outcomes import CLEAN
+from beyondrate.audit.run import versions
+from beyondrate.datasets.split import make_split
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains, dt_in_us
+from beyondrate.nn.spiking_gamma import ONLINE_RULES, RULES, Rule
+from beyondrate.progress import Progress, silent
+from beyondrate.recipes import DEFAULT_TAU_S, GAMMA, LIF, NetworkArm, gamma_arm, rate_arm, spiking_arm
+from beyondrate.runs.folder import CHECKPOINT, refuse_used, row, write_results
+from beyondrate.training import FitResult, fit, predict, save_checkpoint
+
+Model = Literal["rate", "lif", "lif-delay", "gamma"]
+MODELS: tuple[str, ...] = get_args(Model)
+Delays = Literal["learned", "frozen"]
+DELAYS: tuple[str, ...] = get_args(Delays)
+SPLIT_SEED = 0
+
+
+def train(
+    data: SpikeTrains | str | Path,
+    *,
+    out: str | Path,
+    model: Model = "lif",
+    delays: Delays = "learned",
+    rule: Rule = "gated",
+    update_every: int | None = None,
+    dt_s: float = 0.01,
+    seed: int = 0,
+    epochs: int | None = None,
+    command: str | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Train one network on data and keep it in a folder, with its accuracy on samples it has not seen.
+
+    Args:
+        data: spike trains with labels, the name of a data set, or the path of an .h5 or .npz file.
+        out: folder for the network, results.csv and results.json; new or empty.
+        model: "rate" (counts), "lif", "lif-delay" or "gamma" (SpikingGamma).
+        delays: of lif-delay: "learned", or "frozen" as drawn.
+        rule: of gamma: how errors pass its spikes: "gated", "full", "spatial" or "eligibility".
+        update_every: of gamma with the rule spatial or eligibility: learn online, with an update after so
+            many time steps. None: one update a batch of whole samples.
+        dt_s: time step in seconds.
+        seed: of the weights, and of the order of the samples.
+        epochs: most passes over the training samples; default: the model's.
+        command: how it was started, for the record.
+        progress: told after each epoch.
+
+    Returns:
+        What results.json holds.
+
+    Raises:
+        InputError: if the data or a setting cannot be used; nothing was trained then.
+
+    Example:
+        >>> import beyondrate as br, tempfile
+        >>> trains = br.tasks.coincidence.generate(60, seed=0)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     results = br.train(trains, out=folder, model="rate", epochs=1)
+        >>> [row["split"] for row in results["rows"]]
+        ['validation', 'test']
+    """
+    folder = Path(out)
+    _check(model, delays, rule, update_every, dt_s)
+    refuse_used(folder)
+    trains, name = _resolved(data, progress)
+    split = make_split(trains, seed=SPLIT_SEED)
+    arm = _arm(model, delays, rule, trains[split.train], dt_s, seed)
+    if epochs is not None:
+        arm = replace(arm, settings=replace(arm.settings, epochs=epochs))
+    validation = trains[split.validation]
+    course = fit(
+        arm.network,
+        trains[split.train],
+        validation,
+        dt_s=arm.dt_s,
+        loss=arm.loss,
+        settings=arm.settings,
+        seed=seed,
+        update_every=update_every,
+        progress=progress,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    control = {"lif-delay": delays, "gamma": rule}.get(model, "none")
+    rows = []
+    for part, samples in (("validation", validation), ("test", trains[split.test])):
+        predicted = predict(arm.network, samples, dt_s=arm.dt_s, loss=arm.loss).argmax(axis=1)
+        rows.append(row(model, control, CLEAN, seed, part, predicted, samples.labels))
+    save_checkpoint(
+        arm.network, folder / CHECKPOINT, facts={"dt_s": arm.dt_s, "data": trains.digest, "model": model}
+    )
+    results = {
+        "kind": "training",
+        "title": f"{model} on {name}",
+        "command": command or f"br.train({name!r}, model={model!r})",
+        "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": round(course.seconds, 1),
+        "versions": versions(),
+        "hashes": {"data": trains.digest},
+        "settings": {
+            "model": model,
+            "control": control,
+            "dt_s": arm.dt_s,
+            "seed": seed,
+            "update_every": update_every,
+            "loss": repr(arm.loss),
+            "training": repr(arm.settings),
+            "parameters": sum(p.numel() for p in arm.network.parameters() if p.requires_grad),
+        },
+        "protocol": split.protocol,
+        "test_samples": split.test.tolist(),
+        "n_units": trains.n_units,
+        "course": _course(course),
+        "rows": rows,
+    }
+    write_results(folder, results)
+    return results
+
+
+def _check(model: str, delays: str, rule: str, update_every: int | None, dt_s: float) -> None:
+    for what, given, known in (("model", model, MODELS), ("delays", delays, DELAYS), ("rule", rule, RULES)):
+        if given not in known:
+            raise InputError(f"unknown {what} {given!r}", remedy=f"choose from {', '.join(known)}")
+    if update_every is not None and (model != "gamma" or rule not in ONLINE_RULES):
+        raise InputError(
+            f"{model} with the rule {rule} cannot learn online",
+            remedy=f"take the model gamma with the rule {' or '.join(ONLINE_RULES)}",
+        )
+    dt_in_us(dt_s)
+
+
+def _resolved(data: SpikeTrains | str | Path, progress: Progress) -> tuple[SpikeTrains, str]:
+    if isinstance(data, SpikeTrains):
+        return data, str(data.meta.get("name", "events"))
+    trains = datasets.load(data, progress)
+    return trains, str(data) if str(data) in datasets.DATA_SETS else Path(data).stem
+
+
+def _arm(model: str, delays: Delays, rule: Rule, training: SpikeTrains, dt_s: float, seed: int) -> NetworkArm:
+    if model == "rate":
+        return rate_arm(training, seed=seed)
+    if model == "gamma":
+        return gamma_arm(GAMMA, rule, training, dt_s=dt_s, seed=seed)
+    control = delays if model == "lif-delay" else "none"
+    return spiking_arm(LIF, control, training, dt_s=dt_s, tau_s=DEFAULT_TAU_S, seed=seed)
+
+
+def _course(course: FitResult) -> dict[str, Any]:
+    return {
+        "train_loss": course.train_loss,
+        "validation_loss": course.validation_losses,
+        "validation_accuracy": course.validation_accuracies,
+        "best_epoch": course.best_epoch,
+    }
