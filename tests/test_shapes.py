@@ -9,14 +9,14 @@ import sys
 CHECKED = """
 from jaxtyping import install_import_hook
 
-rooms = ["perturb", "variants", "storage", "tasks", "nn", "training", "audit", "datasets"]
+rooms = ["perturb", "variants", "storage", "tasks", "nn", "training", "recipes", "audit", "datasets"]
 with install_import_hook([f"beyondrate.{room}" for room in rooms], "beartype.beartype"):
     import beyondrate as br
     from beyondrate.audit.metrics import count_leak
     from beyondrate.audit.run import audit
 
 trains = br.tasks.temporal_order.generate(150, seed=0)
-models = ["probe", "rate", "lif", "lif-delay"]
+models = ["probe", "rate", "lif", "lif-delay", "gamma"]
 result = audit(trains, models=models, seeds=1, epochs=1, workers=0)
 print(len(result.rows), "rows")
 try:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from beyondrate import storage
 from beyondrate.errors import InputError
 
 
+@runtime_checkable
 class Job(Protocol):
     """One piece of work: a frozen dataclass of plain values."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from beyondrate.jobs.results import write_result
 
 
+@runtime_checkable
 class Tell(Protocol):
     """Called with the share of a job that is done, and a word on it."""
 
