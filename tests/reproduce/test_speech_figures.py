@@ -92,11 +92,11 @@ def test_the_published_protocol_takes_thresholds_from_all_samples_and_says_so(tm
 
 
 def test_every_delay_has_its_four_controls():
-    plan = {"seeds": [0], "tau_grid_s": [0.1], "preset": "quick"}
+    plan = {"seeds": [0], "tau_grid_s": [0.1], "preset": "paper"}
     arms = {(job.model, job.control) for job in delay_controls.stages(plan)[1]}
     for base in delay_controls.FILTERS:
         assert {(base, "none"), (base, "tau-tuned")} <= arms
-        for place in delay_controls.PLACES[base]:
+        for place in delay_controls.PLACES:
             assert {(base + place, "frozen"), (base + place, "learned")} <= arms
 
 

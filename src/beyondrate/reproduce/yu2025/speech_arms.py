@@ -27,6 +27,7 @@ RECIPES: Mapping[str, Recipe] = {
     "lif-synaptic": LIF.with_network(delay_kind="synaptic"),
     "lif-filter": LIF.with_network(tau_syn_s=FILTER_S),
     "lif-filter-narrow": LIF.with_network(tau_syn_s=FILTER_S, delay_range_s=NARROW_S),
+    "lif-filter-synaptic": LIF.with_network(tau_syn_s=FILTER_S, delay_kind="synaptic"),
 }
 # What reads norm best, chosen on validation: twice as many units, a current filter of 10 ms, time constants
 # of single units between 10 and 300 ms, a higher learning rate, and norm drawn anew for every epoch.
