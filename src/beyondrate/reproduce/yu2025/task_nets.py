@@ -45,7 +45,6 @@ class TaskNet:
 
     Args:
         generate: draws ``n`` samples at a level, from a seed.
-        level_is: what a level means: the fraction of spikes replaced, or λ, which mixes the classes.
         build: makes the untrained network from delays, training samples and a generator.
         dt_s: time step in seconds.
         delays: the kinds of delays that it can have.
@@ -54,7 +53,6 @@ class TaskNet:
     """
 
     generate: Callable[[int, int, float], SpikeTrains]
-    level_is: Literal["replaced", "mixing"]
     build: Callable[[Delays, SpikeTrains, torch.Generator], SpikingNet]
     dt_s: float
     delays: tuple[Delays, ...]
@@ -115,7 +113,6 @@ _RELAY_SETTINGS = TrainingSettings(batch_size=32, learning_rate=1e-2)
 TASK_NETS: Mapping[str, TaskNet] = {
     "isi": TaskNet(
         generate=lambda n, seed, level: _generate_replaced(tasks.isi.generate, n, seed, level),
-        level_is="replaced",
         build=lambda delays, train, generator: isi_net(slope=100.0, generator=generator),
         dt_s=TASK_DT_S,
         delays=("none",),
@@ -124,7 +121,6 @@ TASK_NETS: Mapping[str, TaskNet] = {
     ),
     "coincidence": TaskNet(
         generate=lambda n, seed, level: tasks.coincidence.generate(n, seed=seed, mixing=level),
-        level_is="mixing",
         build=lambda delays, train, generator: coincidence_net(generator=generator),
         dt_s=TASK_DT_S,
         delays=("none",),
@@ -135,7 +131,6 @@ TASK_NETS: Mapping[str, TaskNet] = {
     ),
     "polychrony": TaskNet(
         generate=lambda n, seed, level: _generate_replaced(tasks.polychrony.generate, n, seed, level),
-        level_is="replaced",
         build=lambda delays, train, generator: relay_net(
             train, delays=delays, longest_delay_s=0.1, generator=generator
         ),
@@ -146,7 +141,6 @@ TASK_NETS: Mapping[str, TaskNet] = {
     ),
     "temporal-order": TaskNet(
         generate=lambda n, seed, level: _generate_replaced(tasks.temporal_order.generate, n, seed, level),
-        level_is="replaced",
         build=lambda delays, train, generator: relay_net(
             train, delays=delays, longest_delay_s=0.05, generator=generator
         ),
