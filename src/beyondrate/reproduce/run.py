@@ -79,7 +79,7 @@ def reproduce(
     record = {
         "command": command or f"br.reproduce({figure!r}, preset={preset!r})",
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - started, 3),
         "preset": preset,
         "versions": versions(),
         **made.record,

@@ -1,0 +1,5 @@
+"""python -m beyondrate.cli."""
+
+from beyondrate.cli import main
+
+main()

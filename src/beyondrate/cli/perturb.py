@@ -1,0 +1,46 @@
+"""beyondrate perturb replace|jitter|jitter-unit|delete|reverse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beyondrate.cli.arguments import In, Out, Seed
+from beyondrate.cli.terminal import out_console
+from beyondrate.perturb import PERTURBATIONS
+
+app = typer.Typer(help="Perturb spike trains, exactly and seeded.", no_args_is_help=True)
+
+Level = Annotated[float, typer.Option(help="A fraction from 0 to 1; seconds for the jitters.")]
+
+
+def _perturb_command(name: str, summary: str, level_unit: str | None) -> None:
+    """Make ``beyondrate perturb NAME IN OUT`` for one entry of the registry."""
+
+    def with_level(
+        source: In,
+        target: Out,
+        level: Level,
+        seed: Seed = 0,
+    ) -> None:
+        _perturb(name, source, target, level, seed)
+
+    def without_level(source: In, target: Out) -> None:
+        _perturb(name, source, target, None, 0)
+
+    app.command(name, help=summary)(without_level if level_unit is None else with_level)
+
+
+def _perturb(name: str, source: Path, target: Path, level: float | None, seed: int) -> None:
+    from beyondrate import perturb, storage
+
+    storage.check_writable(target)
+    trains = perturb.apply(storage.load(source), name, level, seed)
+    storage.save(trains, target)
+    out_console.print(f"{target}: {trains!r}", highlight=False)
+
+
+for _entry in PERTURBATIONS.values():
+    _perturb_command(_entry.name, _entry.summary, _entry.level_unit)
