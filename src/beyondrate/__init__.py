@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from beyondrate import datasets, nn, perturb, storage, tasks, variants
     from beyondrate.audit.result import AuditResult
     from beyondrate.audit.run import audit
+    from beyondrate.bench.run import bench
     from beyondrate.report import write_report, write_reproduction, write_training
     from beyondrate.reproduce.figure import Reproduction
     from beyondrate.reproduce.run import reproduce
@@ -34,6 +35,7 @@ __all__ = [
     "SpikeTrains",
     "TrainingSettings",
     "audit",
+    "bench",
     "datasets",
     "fit",
     "load",

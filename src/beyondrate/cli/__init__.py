@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from beyondrate.cli import audit, data, encode, perturb, reproduce, train, variant
+from beyondrate.cli import audit, bench, data, encode, perturb, reproduce, train, variant
 from beyondrate.cli.terminal import STOPPED, err_console
 from beyondrate.errors import InputError, MissingExtraError
 
@@ -24,6 +24,7 @@ app.add_typer(perturb.app, name="perturb")
 app.command()(train.train)
 app.command()(train.test)
 app.command()(reproduce.reproduce)
+app.command()(bench.bench)
 
 
 def main() -> None:

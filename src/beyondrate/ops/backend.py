@@ -45,3 +45,15 @@ def choose_backend(operation: str, tensor: Tensor, backend: Backend | None) -> B
         _told.add((operation, chosen))
         _log.info("%s runs on backend %s (%s, %s)", operation, chosen, tensor.device, tensor.dtype)
     return chosen
+
+
+def chosen_so_far() -> dict[str, list[str]]:
+    """Return the backends that each operation has run on in this process.
+
+    Example:
+        >>> _ = choose_backend("lif", torch.zeros(3), None)
+        >>> "cpu" in chosen_so_far()["lif"]
+        True
+    """
+    operations = sorted({operation for operation, _ in _told})
+    return {name: sorted(chosen for operation, chosen in _told if operation == name) for name in operations}
