@@ -34,7 +34,7 @@ class Size:
     density: float = 0.02
 
 
-def ours(size: Size, **settings: Any) -> nn.Module:  # noqa: ANN401
+def ours(size: Size, **settings: Any) -> SpikingNet:  # noqa: ANN401
     """Return this package's network."""
     return SpikingNet(
         size.n_units,

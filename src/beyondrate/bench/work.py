@@ -17,7 +17,7 @@ from beyondrate.bench import networks
 from beyondrate.bench.networks import DT_S, PEERS, Size
 from beyondrate.bench.timing import Run
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import SpikingGammaNet
+from beyondrate.nn import SpikingGammaNet, SpikingNet, initialise_from_data
 from beyondrate.ops.sparse_linear import SpikeRows
 from beyondrate.training.inputs import BinnedInput
 
@@ -88,14 +88,24 @@ def dense_products(x: Tensor, size: Size) -> Run:
     return products
 
 
+def live(network: SpikingNet, rows: SpikeRows) -> SpikingNet:
+    """Scale a network's weights so that its hidden units spike: silent ones would cost next to nothing."""
+    initialise_from_data(network, rows)
+    return network
+
+
 def _step_work(what: str, rows: SpikeRows, size: Size, against: Sequence[str]) -> Work:
+    network = live(networks.ours(size), rows)
+    with torch.no_grad():
+        hidden = torch.stack([spikes.mean() for spikes in network.hidden_spikes(rows)])
+
     def peer(name: str) -> Callable[[], Run]:
         return lambda: training_step(PEERS[name](size), rows.dense(), size.n_classes)
 
     return Work(
         what,
         {
-            OURS: lambda: training_step(networks.ours(size), rows, size.n_classes),
+            OURS: lambda: training_step(network, rows, size.n_classes),
             **{name: peer(name) for name in against if name in PEERS},
             DENSE: lambda: dense_products(rows.dense(), size),
         },
@@ -105,6 +115,7 @@ def _step_work(what: str, rows: SpikeRows, size: Size, against: Sequence[str]) -
             "units": size.n_units,
             "hidden": "-".join(map(str, size.hidden)),
             "density": round(len(rows.units) / (size.batch * size.n_steps * size.n_units), 5),
+            "hidden_density": round(float(hidden.mean()), 5),
         },
     )
 
@@ -131,8 +142,10 @@ def delays(size: Size) -> Work:
     return Work(
         "training step with two delay layers",
         {
-            "with delays": lambda: training_step(networks.ours(size, delays="learned"), rows, size.n_classes),
-            "without": lambda: training_step(networks.ours(size), rows, size.n_classes),
+            "with delays": lambda: training_step(
+                live(networks.ours(size, delays="learned"), rows), rows, size.n_classes
+            ),
+            "without": lambda: training_step(live(networks.ours(size), rows), rows, size.n_classes),
         },
     )
 
@@ -151,7 +164,7 @@ def gamma(size: Size) -> Work:
         "training step, SpikingGamma with 8 buckets",
         {
             "SpikingGamma": lambda: training_step(net(), rows, size.n_classes),
-            "LIF": lambda: training_step(networks.ours(size), rows, size.n_classes),
+            "LIF": lambda: training_step(live(networks.ours(size), rows), rows, size.n_classes),
         },
     )
 

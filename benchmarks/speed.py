@@ -1,0 +1,82 @@
+"""Time the hot work beside its peers, keep it as results/speed.json, and make docs/speed.md from it.
+
+python benchmarks/speed.py            # a quiet machine and twenty minutes
+python benchmarks/speed.py --page     # only the page, from the JSON that is kept
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import beyondrate as br
+from beyondrate.bench.run import AGAINST, NAMES
+
+HERE = Path(__file__).parent
+RESULT = HERE / "results" / "speed.json"
+PAGE = HERE.parent / "docs" / "speed.md"
+REFERENCE_COCHLEA_S = 760  # the published encoder's seconds for one second of sound at 700 channels
+
+
+def page(result: dict[str, Any]) -> str:
+    record = result["record"]
+    versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
+    lines = [
+        "# How fast",
+        "",
+        f"Measured on {record['processor']}, {record['threads']} threads; {record['rounds']} rounds, all ways "
+        "in turns in one process; medians and quartiles of seconds by the clock.",
+        f"{versions}. Made by `python benchmarks/speed.py`; on your machine: `beyondrate bench --against …`.",
+        "",
+        "The network is 700-128-128-20 LIF units with a batch of 128. Its weights are scaled so that hidden "
+        "units spike. Each peer's network has one product a layer for all time steps and walks through time in "
+        "its own neuron, the fastest way that each offers. *Dense products* are the matrix products alone, "
+        "forward and backward, without any neuron.",
+        "",
+        "| work | way | median | quartiles | × the first | memory |",
+        "|---|---|---|---|---|---|",
+    ]
+    before = None
+    for row in result["rows"]:
+        low, high = row["quartiles_s"]
+        memory = f"{row['memory_bytes'] / 1e6:,.0f} MB" if "memory_bytes" in row else ""
+        what = row["what"] if row["work"] != before else ""
+        lines.append(
+            f"| {what} | {row['way']} | {1e3 * row['median_s']:.1f} ms "
+            f"| {1e3 * low:.1f} to {1e3 * high:.1f} | {row['times_the_first']:.2f} | {memory} |"
+        )
+        before = row["work"]
+    lines += ["", *facts(result["rows"]), ""]
+    return "\n".join(lines)
+
+
+def facts(rows: list[dict[str, Any]]) -> list[str]:
+    lines = []
+    for row in rows:
+        if row["way"] == "beyondrate" and "density" in row["facts"]:
+            lines.append(
+                f"- {row['what']}: {100 * row['facts']['density']:.1f} % of the input bins and "
+                f"{100 * row['facts']['hidden_density']:.1f} % of the hidden ones hold a spike."
+            )
+        if row["work"] == "encoder":
+            a_second = row["median_cpu_s"] / row["facts"]["seconds_of_sound"]
+            lines.append(
+                f"- The cochlea takes {a_second:.2f} s of processor time for a second of sound; the published "
+                f"encoder was measured at about {REFERENCE_COCHLEA_S} s, on another machine: "
+                f"{REFERENCE_COCHLEA_S / a_second:,.0f} times as long."
+            )
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--page", action="store_true", help="only make the page again")
+    parser.add_argument("--threads", type=int, default=None)
+    options = parser.parse_args()
+    if not options.page:
+        br.bench(NAMES, against=AGAINST, threads=options.threads, out=RESULT)
+    PAGE.write_text(page(json.loads(RESULT.read_text(encoding="utf-8"))), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
