@@ -24,13 +24,13 @@ def page(result: dict[str, Any]) -> str:
     lines = [
         "# How fast",
         "",
-        f"Measured on {record['processor']}, {record['threads']} threads; {record['rounds']} rounds, all ways "
-        "in turns in one process; medians and quartiles of seconds by the clock.",
+        f"Measured on {record['processor']}, {record['threads']} threads; {record['rounds']} rounds, all "
+        "ways in turns in one process; medians and quartiles of seconds by the clock.",
         f"{versions}. Made by `python benchmarks/speed.py`; on your machine: `beyondrate bench --against …`.",
         "",
         "The network is 700-128-128-20 LIF units with a batch of 128. Its weights are scaled so that hidden "
-        "units spike. Each peer's network has one product a layer for all time steps and walks through time in "
-        "its own neuron, the fastest way that each offers. *Dense products* are the matrix products alone, "
+        "units spike. Each peer's network has one product a layer for all time steps and walks through time "
+        "in its own neuron, the fastest way that each offers. *Dense products* are the matrix products alone, "
         "forward and backward, without any neuron.",
         "",
         "| work | way | median | quartiles | × the first | memory |",
@@ -61,8 +61,8 @@ def facts(rows: list[dict[str, Any]]) -> list[str]:
         if row["work"] == "encoder":
             a_second = row["median_cpu_s"] / row["facts"]["seconds_of_sound"]
             lines.append(
-                f"- The cochlea takes {a_second:.2f} s of processor time for a second of sound; the published "
-                f"encoder was measured at about {REFERENCE_COCHLEA_S} s, on another machine: "
+                f"- The cochlea takes {a_second:.2f} s of processor time for a second of sound; the "
+                f"published encoder was measured at about {REFERENCE_COCHLEA_S} s, on another machine: "
                 f"{REFERENCE_COCHLEA_S / a_second:,.0f} times as long."
             )
     return lines
