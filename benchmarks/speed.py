@@ -30,7 +30,7 @@ def page(result: dict[str, Any]) -> str:
         "",
         "The network is 700-128-128-20 LIF units with a batch of 128. Its weights are scaled so that hidden "
         "units spike. Each peer's network has one product a layer for all time steps and walks through time "
-        "in its own neuron, the fastest way that each offers. *Dense products* are the matrix products alone, "
+        "in its own neuron, the fastest way that each offers. *Dense products* are the products alone, "
         "forward and backward, without any neuron.",
         "",
         "| work | way | median | quartiles | × the first | memory |",

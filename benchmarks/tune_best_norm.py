@@ -1,7 +1,7 @@
 """Choose the recipes of yu2025/best-norm: twelve tries for every net, judged on validation speakers only.
 
 Ten tries change one thing each, the last two put together the two and the three changes that helped most.
-Everything is kept in results/yu2025/best-norm-tuning.json.
+Everything is kept in results/best-norm-tuning.json.
 
 python benchmarks/tune_best_norm.py RUN     # RUN: the folder of best-norm's experiment, which has the data
 """
@@ -29,7 +29,7 @@ from beyondrate.variants.redraw import redraw
 SEED = 100  # none of the figure's
 HELD_OUT = (1, 7)  # training speakers that join the validation speaker here, for 447 samples instead of 150
 EPOCHS = 20  # half of the figure's: the schedule of the learning rate shrinks with it
-RESULT = Path(__file__).parent / "results" / "yu2025" / "best-norm-tuning.json"
+RESULT = Path(__file__).parent / "results" / "best-norm-tuning.json"
 LOSSES = {"membrane": MeanMembrane(), "softmax": MeanSoftmax(), "every step": EveryStep()}
 
 Change = Mapping[str, Any]
@@ -68,11 +68,11 @@ GAMMA_CHANGES: list[Change] = [
 # (model, control): what its tries begin from, and what each changes
 NETS: dict[tuple[str, str], tuple[Change, list[Change]]] = {
     ("lif-one-tau", "none"): (ONE, [*LIF_CHANGES, {"tau_s": 0.03}, {"tau_s": 0.3}]),
-    ("lif-best", "none"): (MIXED, MIXED_CHANGES),
-    ("lif-best", "frozen"): (MIXED, MIXED_CHANGES),
-    ("lif-best", "learned"): (MIXED, MIXED_CHANGES),
-    ("gamma-best", "spatial"): (GAMMA_START, GAMMA_CHANGES),
-    ("gamma-best", "gated"): (GAMMA_START, GAMMA_CHANGES),
+    ("lif-mixed", "none"): (MIXED, MIXED_CHANGES),
+    ("lif-mixed", "frozen"): (MIXED, MIXED_CHANGES),
+    ("lif-mixed", "learned"): (MIXED, MIXED_CHANGES),
+    ("gamma", "spatial"): (GAMMA_START, GAMMA_CHANGES),
+    ("gamma", "gated"): (GAMMA_START, GAMMA_CHANGES),
 }
 store_of = lru_cache(maxsize=1)(VariantStore)
 

@@ -12,6 +12,7 @@ import torch
 import beyondrate as br
 from beyondrate import tasks
 from beyondrate.audit.outcomes import CLEAN, Answers, Outcomes
+from beyondrate.jobs.results import write_result
 from beyondrate.nn import EveryStep, SpikingNet
 from beyondrate.reproduce.koopman2026 import (
     coding,
@@ -24,17 +25,22 @@ from beyondrate.reproduce.koopman2026 import (
 )
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS, first_spikes
 from beyondrate.reproduce.koopman2026.timing_experiment import Measured, arm_at
-from beyondrate.reproduce.koopman2026.timing_figures import not_below, same_nets
+from beyondrate.reproduce.koopman2026.timing_figures import not_below, same_nets, tries_notes
 from beyondrate.reproduce.koopman2026.timing_tasks import TwoHeads, on_grid, timing_task
 from beyondrate.reproduce.run import FIGURES
 
-NAMES = [name for name in FIGURES if name.startswith("koopman2026/")]
+NAMES = [
+    name
+    for name, figure in FIGURES.items()
+    if name.startswith("koopman2026/") and not figure.experiment.takes_data
+]
 
 
 @pytest.fixture
 def small(monkeypatch):
     """Make every training a few updates and every test a few samples."""
     monkeypatch.setattr(timing_experiment, "UPDATES", {"quick": dict.fromkeys(("delay", "fine", "echo"), 1)})
+    monkeypatch.setattr(timing_experiment, "TRY_UPDATES", timing_experiment.UPDATES)
     for name, n in (("N_VALIDATION", 16), ("N_TEST", 40), ("N_SIMULATED", 20)):
         monkeypatch.setattr(timing_experiment, name, {"quick": n})
     monkeypatch.setattr(timing_experiment, "FINER_DTS_MS", (2.5,))
@@ -42,7 +48,6 @@ def small(monkeypatch):
         monkeypatch.setattr(module, "DTS_MS", (5.0, 1.0))
     monkeypatch.setattr(timing_arms, "BATCH", 8)
     monkeypatch.setattr(timing_experiment, "BATCH", 8)
-    monkeypatch.setattr(timing_training, "BATCH", 8)
     monkeypatch.setattr(coding, "DTS_MS", (10.0, 1.0))
     monkeypatch.setattr(online, "LENGTHS", (16, 64))
     monkeypatch.setattr(coding, "N_SIGNALS", {"quick": 2})
@@ -77,6 +82,8 @@ def test_every_figure_says_what_holds_and_trainings_are_shared(tmp_path):
     tested = {(row["perturbation"], row["level"]) for row in done["koopman2026/dt-invariance"].rows}
     assert {CLEAN, ("dt", 0.001), ("dt", 0.0025), (timing_experiment.SAME_EVENTS, 0.001)} <= tested
     assert all(row["spikes_per_unit"] <= row["quanta_per_unit"] for row in done["koopman2026/delay"].rows)
+    assert all(row["state_operations"] > 100 for row in done["koopman2026/delay"].rows)
+    assert any("Tries of LIF, e-prop, an update every 8 steps" in n for n in done["koopman2026/online"].notes)
 
 
 def test_the_code_is_the_same_at_any_time_step_and_one_spike_a_step_is_not():
@@ -100,7 +107,7 @@ def test_buckets_are_those_of_the_continuous_chain_and_the_cascade_s_are_not():
 
 
 def test_events_on_a_grid_are_the_same_at_any_finer_step():
-    trains = tasks.delay.generate(60, seed=0, duration_ms=160)
+    trains = tasks.delay.generate(60, seed=0)
     moved = on_grid(trains, 0.005)
     assert np.array_equal(moved.dense(0.005), trains.dense(0.005))
     fine = moved.dense(0.001)
@@ -144,7 +151,7 @@ def test_the_memory_of_learning_online_does_not_grow_with_time():
 
 
 def test_first_spikes_tell_the_delay_and_nothing_else_is_told():
-    trains = tasks.delay.generate(200, seed=3, duration_ms=160)
+    trains = tasks.delay.generate(200, seed=3)
     first, second = first_spikes(trains, 0.001).counts().T
     assert np.abs((second - first) - 10 * trains.labels).max() <= 3
     training, validation = (timing_task("delay").generate(n, seed) for seed, n in enumerate((12_800, 300)))
@@ -162,11 +169,13 @@ def test_delays_are_learned_and_the_answer_stands_at_another_time_step():
     own, finer = (timing_training.answers(ready, ARMS["gated"], test, dt_s) for dt_s in (0.005, 0.001))
     assert (own == test.labels).mean() > 0.8
     assert (own == finer).mean() > 0.9
-    spent = timing_training.spikes_per_unit(ready.network, test, 0.005)
+    spent = timing_training.spent(ready.network, test, 0.005)
     assert 0.2 < spent["spikes"] < spent["quanta"] < 40
 
 
-@pytest.mark.parametrize("arm", ["gated", "spatial-every-8", "exponential", "lif"])
+@pytest.mark.parametrize(
+    "arm", ["gated", "spatial-every-8", "exponential", "lif", "eprop-every-8", "ottt", "first-spike"]
+)
 def test_training_is_decided_by_its_seed(arm):
     task = timing_task("delay")
     parts = task.generate(128, 0), task.generate(32, 1)
@@ -176,6 +185,28 @@ def test_training_is_decided_by_its_seed(arm):
     )
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert any(not torch.equal(first[name], other[name]) for name in first)
+
+
+def test_every_arm_is_tried_nine_times_or_takes_what_such_an_arm_takes():
+    for arm in ARMS.values():
+        tried = arm if arm.tuned_with is None else ARMS[arm.tuned_with]
+        assert tried.tuned_with is None
+        assert tried.model == arm.model
+        assert len({repr(each) for each in tried.tries}) == 9
+
+
+def test_the_best_try_is_taken_and_the_first_of_equals(tmp_path):
+    job = timing_experiment.TimingJob("delay", "theta-1", 5.0, 3)
+    tried = timing_experiment.tries_of(job)
+    assert (tried.arm, tried.key) == ("gated", "delay_gated_5ms_tries")
+    tries = [
+        {"rate": rate, "network": {"memory_times": 1.0}, "validation_accuracy": accuracy}
+        for rate, accuracy in ((0.1, 0.5), (0.2, 0.8), (0.3, 0.8))
+    ]
+    write_result(tmp_path, tried.key, {"tries": tries})
+    assert timing_experiment.chosen(tmp_path, job) == (0.2, {"memory_times": 1.0})
+    (_, said) = tries_notes(tmp_path, {"tries": {"delay": 7}}, [job])
+    assert "delay at 5 ms: 50 80 80 (taken: 0.2, memory_times 1)" in said
 
 
 def measured(spikes, **shares):
@@ -216,6 +247,6 @@ def test_hidden_layers_are_of_one_size():
     task = timing_task("delay")
     training = task.generate(64, 0)
     for arm in ARMS.values():
-        network = timing_arms.build(arm, task, training, arm.choices[0], dt_s=0.005, seed=0).network
+        network = timing_arms.build(arm, task, training, arm.tries[0], dt_s=0.005, seed=0).network
         hidden = network.config["hidden"]
         assert list(hidden) == [timing_arms.HIDDEN]

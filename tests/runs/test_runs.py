@@ -67,11 +67,21 @@ def test_gamma_learns_online(trains, tmp_path):
     assert results["settings"]["update_every"] == 10
 
 
+@pytest.mark.parametrize(("rule", "update_every"), [("eprop", None), ("ottt", 20)])
+def test_lif_learns_forward_in_time(trains, tmp_path, rule, update_every):
+    results = br.train(
+        trains, out=tmp_path / "run", model="lif", rule=rule, update_every=update_every, epochs=1
+    )
+    assert results["settings"]["rule"] == rule
+    assert results["settings"]["loss"] == "EveryStep()"
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         ({"model": "lstm"}, "unknown model"),
-        ({"model": "gamma", "rule": "hebb"}, "unknown rule"),
+        ({"model": "gamma", "rule": "hebb"}, "no rule"),
+        ({"model": "rate", "rule": "gated"}, "no rule"),
         ({"model": "gamma", "update_every": 1}, "cannot learn online"),
         ({"model": "lif", "update_every": 1}, "cannot learn online"),
         ({"dt_s": -1.0}, "positive"),

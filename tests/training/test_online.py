@@ -147,10 +147,7 @@ def accuracy_on_delays(rule, loss, seed, iterations=200, online=False):
     optimiser = torch.optim.Adam(net.parameters(), rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_updates, rate / 20)
     trainer = OnlineTrainer(net, optimiser, loss=loss, after_update=schedule.step) if online else None
-    train, test = (
-        tasks.delay.generate(n, seed=seed + at, duration_ms=160)  # time to answer after the latest spike
-        for n, at in ((64 * iterations, 0), (1000, 50))
-    )
+    train, test = (tasks.delay.generate(n, seed=seed + at) for n, at in ((64 * iterations, 0), (1000, 50)))
     inputs, held_out = (
         BinnedInput(trains, 0.005, as_rows=True, device=torch.device("cpu")) for trains in (train, test)
     )

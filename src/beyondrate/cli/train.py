@@ -21,10 +21,13 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder for the network and its accuracies.")],
     model: Annotated[str, typer.Option(help="rate, lif, lif-delay or gamma.")] = "lif",
     delays: Annotated[str, typer.Option(help="Of lif-delay: learned or frozen.")] = "learned",
-    rule: Annotated[str, typer.Option(help="Of gamma: gated, full, spatial or eligibility.")] = "gated",
+    rule: Annotated[
+        str | None,
+        typer.Option(help="How it learns; gamma: gated, full, spatial, eligibility; lif: bptt, eprop, ottt."),
+    ] = None,
     update_every: Annotated[
         int | None,
-        typer.Option(help="Learn online: steps between updates (spatial, eligibility).", min=1),
+        typer.Option(help="Learn online: steps between updates (spatial, eligibility, eprop, ottt).", min=1),
     ] = None,
     dt: Annotated[float, typer.Option(help="Time step in seconds.")] = 0.01,
     epochs: Annotated[int | None, typer.Option(help="Most epochs (the model's).", min=1)] = None,
@@ -39,7 +42,7 @@ def train(
             out=out,
             model=cast("Any", model),  # the names are checked there
             delays=cast("Any", delays),
-            rule=cast("Any", rule),
+            rule=rule,
             update_every=update_every,
             dt_s=dt,
             seed=seed,

@@ -5,17 +5,21 @@ next state, which the caller holds, and any split of a sequence gives what the w
 """
 
 from beyondrate.nn.compact import coincidence_net, isi_net
+from beyondrate.nn.conv_lif import ConvSpikingNet
 from beyondrate.nn.count_mlp import CountMLP
 from beyondrate.nn.delay import AxonalDelay
+from beyondrate.nn.first_spike import FirstSpikeNet
 from beyondrate.nn.gamma import GammaMemory, SigmaDelta
 from beyondrate.nn.gamma_losses import EveryStep, loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse
 from beyondrate.nn.gamma_wiring import Conv
 from beyondrate.nn.initialise import initialise_from_data
 from beyondrate.nn.lif import LIF
+from beyondrate.nn.lif_traces import LIFTraces
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.losses import LastStep, Loss, MeanMembrane, MeanSoftmax, Spikemax
 from beyondrate.nn.networks import NetState, SpikingNet
+from beyondrate.nn.operations import Operations, operations
 from beyondrate.nn.readout import LeakyReadout, SumReadout
 from beyondrate.nn.spiking_gamma import GammaState, SpikingGammaNet
 from beyondrate.nn.synaptic_delay import SynapticDelayLinear
@@ -26,18 +30,22 @@ __all__ = [
     "LIF",
     "AxonalDelay",
     "Conv",
+    "ConvSpikingNet",
     "CountMLP",
     "EveryStep",
+    "FirstSpikeNet",
     "GammaMemory",
     "GammaState",
     "GammaSynapse",
     "LIFState",
+    "LIFTraces",
     "LastStep",
     "LeakyReadout",
     "Loss",
     "MeanMembrane",
     "MeanSoftmax",
     "NetState",
+    "Operations",
     "SigmaDelta",
     "SpikeLinear",
     "SpikeRows",
@@ -50,4 +58,5 @@ __all__ = [
     "initialise_from_data",
     "isi_net",
     "loss_support",
+    "operations",
 ]

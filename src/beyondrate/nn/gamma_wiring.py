@@ -7,6 +7,7 @@ of more channels give more outputs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from beyondrate.errors import InputError
 from beyondrate.ops.sparse_linear import SpikeRows, sparse_linear, spike_linear
 
 Spikes = SpikeRows | Float[Tensor, "batch time unit"]
@@ -100,3 +102,35 @@ class Conv2d:
 
 
 Wiring = Dense | Conv2d
+
+
+def wirings_of(
+    n_units: int, n_classes: int, hidden: Sequence[int | Conv], input_shape: tuple[int, int, int] | None
+) -> list[Wiring]:
+    """Return the wiring of each hidden layer and of the readout.
+
+    Raises:
+        InputError: if there is no layer, a size is below 1, or the shape is not that of the units.
+    """
+    if not hidden or any((size if isinstance(size, int) else min(size)) < 1 for size in hidden):
+        raise InputError(f"hidden is {hidden}", remedy="give the size of one hidden layer or more")
+    if input_shape is not None and math.prod(input_shape) != n_units:
+        raise InputError(f"input_shape is {tuple(input_shape)}", remedy=f"give one of {n_units} units")
+    shape = None if input_shape is None else (input_shape[0], input_shape[1], input_shape[2])
+    wirings: list[Wiring] = []
+    n_in = n_units
+    for size in [*hidden, n_classes]:
+        if isinstance(size, int):
+            wirings.append(Dense(n_in, size))
+            shape = None
+        elif shape is None:
+            raise InputError(
+                "a Conv layer has no rows and columns to read",
+                remedy="give input_shape, and Conv layers first",
+            )
+        else:
+            conv = Conv2d(shape, size)
+            wirings.append(conv)
+            shape = conv.out_shape
+        n_in = wirings[-1].n_out
+    return wirings

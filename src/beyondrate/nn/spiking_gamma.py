@@ -13,7 +13,6 @@ The first two can learn online, with a memory that does not grow with time; the 
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, get_args
@@ -27,7 +26,7 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.gamma import GammaMemory, Memory, SigmaDelta
 from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse, Past
-from beyondrate.nn.gamma_wiring import Conv, Conv2d, Dense, Spikes, Wiring
+from beyondrate.nn.gamma_wiring import Conv, Spikes, wirings_of
 from beyondrate.nn.losses import Loss
 from beyondrate.ops.gamma import Mode, Scale
 from beyondrate.ops.sigma_delta import Code, quanta
@@ -147,7 +146,7 @@ class SpikingGammaNet(nn.Module):
         self.rule: Rule = rule
         self.encoder = SigmaDelta(theta0=theta0, mf=mf, rho=rho, n_max=n_max, code=code)
 
-        wirings = _wirings(n_units, n_classes, hidden, input_shape)
+        wirings = wirings_of(n_units, n_classes, hidden, input_shape)
         self.synapses: Sequence[GammaSynapse] = nn.ModuleList(  # type: ignore[assignment]
             GammaSynapse(
                 wiring,
@@ -325,34 +324,6 @@ class SpikingGammaNet(nn.Module):
                 f"the buckets: take memory_s = {needed_s:.2g} or more",
                 stacklevel=3,
             )
-
-
-def _wirings(
-    n_units: int, n_classes: int, hidden: Sequence[int | Conv], input_shape: tuple[int, int, int] | None
-) -> list[Wiring]:
-    """Return the wiring of each hidden layer and of the readout."""
-    if not hidden or any((size if isinstance(size, int) else min(size)) < 1 for size in hidden):
-        raise InputError(f"hidden is {hidden}", remedy="give the size of one hidden layer or more")
-    if input_shape is not None and math.prod(input_shape) != n_units:
-        raise InputError(f"input_shape is {tuple(input_shape)}", remedy=f"give one of {n_units} units")
-    shape = None if input_shape is None else (input_shape[0], input_shape[1], input_shape[2])
-    wirings: list[Wiring] = []
-    n_in = n_units
-    for size in [*hidden, n_classes]:
-        if isinstance(size, int):
-            wirings.append(Dense(n_in, size))
-            shape = None
-        elif shape is None:
-            raise InputError(
-                "a Conv layer has no rows and columns to read",
-                remedy="give input_shape, and Conv layers first",
-            )
-        else:
-            conv = Conv2d(shape, size)
-            wirings.append(conv)
-            shape = conv.out_shape
-        n_in = wirings[-1].n_out
-    return wirings
 
 
 def _carried(x: Tensor, passes: Bool[Tensor, "*batch unit"]) -> Tensor | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from beyondrate.datasets.split import Protocol
+from beyondrate.datasets import split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Job, Pool, read_json, write_json
@@ -18,6 +18,7 @@ from beyondrate.reproduce.figure import Reproduction
 
 Preset = Literal["quick", "paper"]
 PRESETS: tuple[Preset, ...] = ("quick", "paper")
+Protocol = Literal[split.Protocol, "one-group-out"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 
 
@@ -37,7 +38,7 @@ class Request:
         preset: "quick" or "paper".
         seeds: which seeds; None for the preset's.
         data: the data, for experiments that are about data; None for those that make their own.
-        protocol: of ``make_split``: "held-out" keeps speakers apart, "yu2025" is the published code's.
+        protocol: "held-out" and "yu2025" of ``make_split``, or "one-group-out".
     """
 
     preset: Preset
@@ -59,6 +60,7 @@ class Experiment:
         plan: makes the plan of a request.
         prepare: writes what the jobs read into the folder; called only for what is not there yet.
         takes_data: whether it is about the user's data.
+        data: the data sets that it is about, by preference: the first that is already here.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Experiment:
     plan: Callable[[Request], Plan]
     prepare: Callable[[Path, Plan, Request], None]
     takes_data: bool
+    data: Sequence[str] = ("shd", "ssc", "spoken-digits")
 
 
 @dataclass(frozen=True)

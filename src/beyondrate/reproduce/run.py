@@ -11,17 +11,24 @@ from pathlib import Path
 from beyondrate import datasets
 from beyondrate.audit.run import versions
 from beyondrate.datasets.cache import cache_folder
-from beyondrate.datasets.split import Protocol
 from beyondrate.errors import InputError
 from beyondrate.jobs import default_workers
 from beyondrate.progress import Progress, silent
 from beyondrate.reproduce import koopman2026, yu2025
-from beyondrate.reproduce.experiment import PRESETS, PROTOCOLS, Data, Figure, Preset, Request, carry_out
+from beyondrate.reproduce.experiment import (
+    PRESETS,
+    PROTOCOLS,
+    Data,
+    Figure,
+    Preset,
+    Protocol,
+    Request,
+    carry_out,
+)
 from beyondrate.reproduce.figure import Reproduction
 
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in (*yu2025.FIGURES, *koopman2026.FIGURES)}
-PREFERRED = ("shd", "ssc")  # the paper's data, where the user has them
-FALLBACK = "spoken-digits"
+MADE_HERE = "spoken-digits"  # in place of data that must be fetched
 
 
 def reproduce(
@@ -43,12 +50,12 @@ def reproduce(
 
     Args:
         figure: a name of FIGURES, such as "yu2025/fig5".
-        data: a data set's name or a path, for figures that are about data; default: shd where it is already
-            here, else spoken-digits.
+        data: a data set's name or a path, for figures that are about data; default: those of the
+            paper where they are already here, else ours.
         preset: "quick" (minutes, a look) or "paper" (five seeds or more).
         seeds: how many seeds, or which ones; default: the preset's.
         protocol: "held-out" keeps speakers apart; "yu2025" divides the samples as the paper's code does, with
-            its flaws.
+            its flaws; "one-group-out" leaves out each speaker once, for koopman2026's speech figures.
         out: folder of the paper's figures; default runs/ and the paper's name.
         workers: processes side by side; default one a processor; 0 runs in this process.
         command: how it was started, for the record.
@@ -72,7 +79,7 @@ def reproduce(
     request = Request(
         preset=preset,
         seeds=tuple(range(seeds)) if isinstance(seeds, int) else None if seeds is None else tuple(seeds),
-        data=_data(data, progress) if wanted.experiment.takes_data else None,
+        data=_data(data, wanted.experiment.data, progress) if wanted.experiment.takes_data else None,
         protocol=protocol,
     )
     made = carry_out(wanted, request, folder, default_workers() if workers is None else workers, progress)
@@ -100,11 +107,17 @@ def _known(figure: str, preset: str, protocol: str) -> Figure:
     return FIGURES[figure]
 
 
-def _data(data: str | Path | None, progress: Progress) -> Data:
-    name = str(data) if data is not None else _at_hand()
+def _data(data: str | Path | None, known: Sequence[str], progress: Progress) -> Data:
+    name = str(data) if data is not None else _at_hand(known)
     trains = datasets.load(name, progress)
     return Data(name if name in datasets.DATA_SETS else Path(name).stem, trains)
 
 
-def _at_hand() -> str:
-    return next((name for name in PREFERRED if (cache_folder() / f"{name}.h5").is_file()), FALLBACK)
+def _at_hand(known: Sequence[str]) -> str:
+    here = [name for name in known if (cache_folder() / f"{name}.h5").is_file()]
+    if here or MADE_HERE in known:
+        return here[0] if here else MADE_HERE
+    raise InputError(
+        f"{' and '.join(known)} is not here",
+        remedy=f"fetch it with `beyondrate data get {known[0]}`, or give other data with --data",
+    )

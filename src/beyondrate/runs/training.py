@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from beyondrate import datasets
 from beyondrate.audit.outcomes import CLEAN
@@ -13,6 +14,8 @@ from beyondrate.audit.run import versions
 from beyondrate.datasets.split import make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, dt_in_us
+from beyondrate.nn import EveryStep
+from beyondrate.nn.lif_traces import LIF_RULES, LIFRule
 from beyondrate.nn.spiking_gamma import ONLINE_RULES, RULES, Rule
 from beyondrate.progress import Progress, silent
 from beyondrate.recipes import DEFAULT_TAU_S, GAMMA, LIF, NetworkArm, gamma_arm, rate_arm, spiking_arm
@@ -23,6 +26,10 @@ Model = Literal["rate", "lif", "lif-delay", "gamma"]
 MODELS: tuple[str, ...] = get_args(Model)
 Delays = Literal["learned", "frozen"]
 DELAYS: tuple[str, ...] = get_args(Delays)
+BPTT = "bptt"
+RULES_OF: Mapping[str, tuple[str, ...]] = {"lif": (BPTT, *LIF_RULES), "gamma": RULES}
+DEFAULT_RULES = {"lif": BPTT, "gamma": "gated"}
+ONLINE = (*LIF_RULES, *ONLINE_RULES)
 SPLIT_SEED = 0
 
 
@@ -32,7 +39,7 @@ def train(
     out: str | Path,
     model: Model = "lif",
     delays: Delays = "learned",
-    rule: Rule = "gated",
+    rule: str | None = None,
     update_every: int | None = None,
     dt_s: float = 0.01,
     seed: int = 0,
@@ -47,9 +54,10 @@ def train(
         out: folder for the network, results.csv and results.json; new or empty.
         model: "rate" (counts), "lif", "lif-delay" or "gamma" (SpikingGamma).
         delays: of lif-delay: "learned", or "frozen" as drawn.
-        rule: of gamma: how errors pass its spikes: "gated", "full", "spatial" or "eligibility".
-        update_every: of gamma with the rule spatial or eligibility: learn online, with an update after so
-            many time steps. None: one update a batch of whole samples.
+        rule: how it learns: of gamma "gated" (default), "full", "spatial" or "eligibility", of lif "bptt"
+            (default), "eprop" or "ottt".
+        update_every: with a rule that needs no whole samples (spatial, eligibility, eprop, ottt): learn
+            online, with an update after so many time steps. None: one update a batch of whole samples.
         dt_s: time step in seconds.
         seed: of the weights, and of the order of the samples.
         epochs: most passes over the training samples; default: the model's.
@@ -71,6 +79,7 @@ def train(
         ['validation', 'test']
     """
     folder = Path(out)
+    rule = DEFAULT_RULES.get(model) if rule is None else rule
     _check(model, delays, rule, update_every, dt_s)
     refuse_used(folder)
     trains, name = _resolved(data, progress)
@@ -88,10 +97,11 @@ def train(
         settings=arm.settings,
         seed=seed,
         update_every=update_every,
+        lif_rule=cast("LIFRule", rule) if rule in LIF_RULES else None,
         progress=progress,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    control = {"lif-delay": delays, "gamma": rule}.get(model, "none")
+    control = {"lif-delay": delays, "gamma": rule}.get(model) or "none"
     rows = []
     for part, samples in (("validation", validation), ("test", trains[split.test])):
         predicted = predict(arm.network, samples, dt_s=arm.dt_s, loss=arm.loss).argmax(axis=1)
@@ -112,6 +122,7 @@ def train(
             "control": control,
             "dt_s": arm.dt_s,
             "seed": seed,
+            "rule": rule,
             "update_every": update_every,
             "loss": repr(arm.loss),
             "training": repr(arm.settings),
@@ -127,14 +138,17 @@ def train(
     return results
 
 
-def _check(model: str, delays: str, rule: str, update_every: int | None, dt_s: float) -> None:
-    for what, given, known in (("model", model, MODELS), ("delays", delays, DELAYS), ("rule", rule, RULES)):
+def _check(model: str, delays: str, rule: str | None, update_every: int | None, dt_s: float) -> None:
+    for what, given, known in (("model", model, MODELS), ("delays", delays, DELAYS)):
         if given not in known:
             raise InputError(f"unknown {what} {given!r}", remedy=f"choose from {', '.join(known)}")
-    if update_every is not None and (model != "gamma" or rule not in ONLINE_RULES):
+    if rule is not None and rule not in RULES_OF.get(model, ()):
+        rules = "; ".join(f"{name}: {', '.join(known)}" for name, known in RULES_OF.items())
+        raise InputError(f"{model} has no rule {rule!r}", remedy=f"choose from {rules}")
+    if update_every is not None and rule not in ONLINE:
         raise InputError(
             f"{model} with the rule {rule} cannot learn online",
-            remedy=f"take the model gamma with the rule {' or '.join(ONLINE_RULES)}",
+            remedy=f"take gamma with {' or '.join(ONLINE_RULES)}, or lif with {' or '.join(LIF_RULES)}",
         )
     dt_in_us(dt_s)
 
@@ -146,13 +160,16 @@ def _resolved(data: SpikeTrains | str | Path, progress: Progress) -> tuple[Spike
     return trains, str(data) if str(data) in datasets.DATA_SETS else Path(data).stem
 
 
-def _arm(model: str, delays: Delays, rule: Rule, training: SpikeTrains, dt_s: float, seed: int) -> NetworkArm:
+def _arm(
+    model: str, delays: Delays, rule: str | None, training: SpikeTrains, dt_s: float, seed: int
+) -> NetworkArm:
     if model == "rate":
         return rate_arm(training, seed=seed)
     if model == "gamma":
-        return gamma_arm(GAMMA, rule, training, dt_s=dt_s, seed=seed)
+        return gamma_arm(GAMMA, cast("Rule", rule), training, dt_s=dt_s, seed=seed)
     control = delays if model == "lif-delay" else "none"
-    return spiking_arm(LIF, control, training, dt_s=dt_s, tau_s=DEFAULT_TAU_S, seed=seed)
+    recipe = replace(LIF, loss=EveryStep()) if rule in LIF_RULES else LIF
+    return spiking_arm(recipe, control, training, dt_s=dt_s, tau_s=DEFAULT_TAU_S, seed=seed)
 
 
 def _course(course: FitResult) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def generate(
     spacing_ms: int = 10,
     spread_ms: float = 2.0,
     n_classes: int = 8,
-    duration_ms: int = 120,
+    duration_ms: int = 160,
 ) -> SpikeTrains:
     """Draw samples of two channels that fire once each, the second ``spacing_ms`` · class later or about so.
 
@@ -41,7 +41,7 @@ def generate(
         spacing_ms: distance between the delays of neighbouring classes.
         spread_ms: most that a delay departs from its class's, below half the spacing and at most 5 ms.
         n_classes: number of classes.
-        duration_ms: length of a sample.
+        duration_ms: length of a sample; the default leaves 43 ms to answer after the latest spike.
 
     Raises:
         InputError: if a number is out of range, or the longest delay does not fit.
@@ -49,7 +49,7 @@ def generate(
     Example:
         >>> trains = generate(100, seed=0)
         >>> trains
-        SpikeTrains(100 samples, 200 spikes, 2 units, 120 ms, 8 classes)
+        SpikeTrains(100 samples, 200 spikes, 2 units, 160 ms, 8 classes)
         >>> generate(100, seed=0, **FINE).meta["task"]["spacing_ms"]
         3
     """

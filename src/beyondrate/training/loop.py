@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import Loss, SpikingGammaNet
+from beyondrate.nn.lif_traces import LIFRule
 from beyondrate.progress import Progress, silent
 from beyondrate.training.inputs import BinnedInput, takes_spike_rows
 from beyondrate.training.online import OnlineTrainer
@@ -101,6 +102,7 @@ def fit(
     seed: int = 0,
     redraw: Callable[[np.random.Generator], SpikeTrains] | None = None,
     update_every: int | None = None,
+    lif_rule: LIFRule | None = None,
     progress: Progress = silent,
 ) -> FitResult:
     """Train a network on spike trains and leave in it the weights of its best validation epoch.
@@ -119,6 +121,8 @@ def fit(
         redraw: gives the training samples anew before every epoch, with the same labels; for augmentation.
         update_every: learn online, with an update after so many time steps, as ``OnlineTrainer`` does; for
             networks that can. None: one update a batch of whole samples.
+        lif_rule: learn a LIF network forward in time, by "eprop" or "ottt", see ``beyondrate.nn.LIFTraces``;
+            None: by back-propagation through time.
         progress: told after each epoch.
 
     Returns:
@@ -142,8 +146,8 @@ def fit(
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
     if update_every is not None:
         updates *= math.ceil(train.n_steps(dt_s) / update_every)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, _one_cycle(updates, settings.warm_up))
-    learn = _learner(model, loss, settings, optimiser, schedule, update_every)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, one_cycle(updates, settings.warm_up))
+    learn = _learner(model, loss, settings, optimiser, schedule, update_every, lif_rule)
 
     started = time.perf_counter()
     train_losses, validation_losses, accuracies = [], [], []
@@ -261,6 +265,7 @@ def _learner(
     optimiser: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LambdaLR,
     update_every: int | None,
+    lif_rule: LIFRule | None,
 ) -> Learner:
     """Return what learns from a batch and returns its loss: from whole samples, or online."""
     constraints = _methods(model, "constrain")
@@ -280,14 +285,16 @@ def _learner(
             updated()
         return value.item()
 
-    if update_every is None:
+    if update_every is None and lif_rule is None:
         return from_whole_samples
-    if not isinstance(model, SpikingGammaNet):
-        raise InputError(
-            f"{type(model).__name__} cannot learn online", remedy="leave update_every out, or take gamma"
-        )
     return OnlineTrainer(
-        model, optimiser, loss=loss, update_every=update_every, clip=settings.clip, after_update=updated
+        model,
+        optimiser,
+        lif_rule=lif_rule,
+        loss=loss,
+        update_every=update_every,
+        clip=settings.clip,
+        after_update=updated,
     ).trial
 
 
@@ -319,7 +326,7 @@ def _redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:
     return drawn
 
 
-def _one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
+def one_cycle(updates: int, warm_up: float) -> Callable[[int], float]:
     """Return the factor of the learning rate: a linear rise, then half a cosine to a thousandth."""
     rise = max(1, round(warm_up * updates))
 

@@ -7,25 +7,29 @@ does not grow with time. What the gradient of a trial would be is the sum of tho
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from beyondrate.errors import InputError
-from beyondrate.nn import EveryStep, GammaState, Loss, SpikeRows, SpikingGammaNet, loss_support
+from beyondrate.nn import EveryStep, GammaState, LIFTraces, Loss, SpikeRows, SpikingGammaNet, SpikingNet
+from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_traces import EligibilityTraces
+from beyondrate.nn.lif_traces import LIF_RULES, LIFRule
 from beyondrate.nn.spiking_gamma import ONLINE_RULES
 
 
 class OnlineTrainer:
-    """Trains a SpikingGamma network step by step, with memory that does not depend on time.
+    """Trains a network step by step, with memory that does not depend on time.
 
     An update moves along the mean gradient of the losses since the last one.
 
     Args:
-        net: a network of rule "spatial" or "eligibility".
+        net: a SpikingGamma network of rule "spatial" or "eligibility", or a network of LIF layers.
         optimiser: changes its parameters.
+        lif_rule: how a LIF network learns: "eprop" or "ottt", see ``LIFTraces``; None for SpikingGamma.
         loss: one that exists at every step, or at the last.
         update_every: steps between updates; None: one update a trial, after its last step.
         clip: largest norm of the gradient of an update.
@@ -44,43 +48,34 @@ class OnlineTrainer:
 
     def __init__(
         self,
-        net: SpikingGammaNet,
+        net: nn.Module,
         optimiser: torch.optim.Optimizer,
         *,
+        lif_rule: LIFRule | None = None,
         loss: Loss | None = None,
         update_every: int | None = 1,
         clip: float = 1.0,
         after_update: Callable[[], object] | None = None,
     ) -> None:
         self.loss: Loss = loss or EveryStep()
-        if net.rule not in ONLINE_RULES:
-            raise InputError(
-                f"rule {net.rule!r} needs whole trials", remedy=f"give one of {', '.join(ONLINE_RULES)}"
-            )
-        if net.config["learn_tau"]:
-            raise InputError("learn_tau needs whole trials", remedy="give learn_tau=False")
         if loss_support(self.loss) == "mean":
             raise InputError(
                 f"the loss {type(self.loss).__name__} needs whole trials", remedy="give EveryStep or LastStep"
             )
         if update_every is not None and update_every < 1:
             raise InputError(f"update_every is {update_every}", remedy="give 1 step or more, or None")
-        net.check_loss(self.loss)
         self.net = net
         self.optimiser = optimiser
         self.update_every = update_every
         self.clip = clip
         self.after_update = after_update
         self.n_updates = 0
-        self.state: GammaState | None = None
-        self._traces = EligibilityTraces(net) if net.rule == "eligibility" else None
+        self._stream = _stream(net, lif_rule, self.loss)
         self._n_steps = self._n_losses = 0
 
     def reset(self) -> None:
         """Start a new trial from rest."""
-        self.state = None
-        if self._traces is not None:
-            self._traces.reset()
+        self._stream.reset()
 
     def step(
         self, x: Float[Tensor, "batch unit"], labels: Int64[Tensor, " batch"], *, last: bool = False
@@ -89,17 +84,13 @@ class OnlineTrainer:
 
         ``last`` says that the trial ends here; the next step starts from rest.
         """
-        out, state = self.net.step(x, self.state, cut=True)
-        if self._traces is not None:
-            self._traces.advance(state)
+        out = self._stream.step(x)
         value = 0.0
         if last or loss_support(self.loss) == "every step":
             loss = self.loss(out[:, None], labels)
             loss.backward()
-            if self._traces is not None:
-                self._traces.add_gradients(state)
+            self._stream.add_gradients()
             value, self._n_losses = loss.item(), self._n_losses + 1
-        self.state = state.detached()
         self._n_steps += 1
         if last or self._n_steps == self.update_every:
             self._update()
@@ -132,3 +123,65 @@ class OnlineTrainer:
         self.n_updates += 1
         if self.after_update is not None:
             self.after_update()
+
+
+@runtime_checkable
+class _Stream(Protocol):
+    """A network on its way through a trial, which forgets how it came to where it is."""
+
+    def reset(self) -> None:
+        """Start a new trial from rest."""
+
+    def step(self, x: Float[Tensor, "batch unit"]) -> Float[Tensor, "batch class"]:
+        """Take one time step and return the outputs, whose gradient reaches no further back."""
+        ...
+
+    def add_gradients(self) -> None:
+        """After the backward pass of a step's loss, add what traces make of it."""
+
+
+class _GammaStream:
+    """A SpikingGamma network, with eligibility traces where its rule has them."""
+
+    def __init__(self, net: SpikingGammaNet) -> None:
+        self.net = net
+        self.state: GammaState | None = None
+        self.traces = EligibilityTraces(net) if net.rule == "eligibility" else None
+
+    def reset(self) -> None:
+        self.state = None
+        if self.traces is not None:
+            self.traces.reset()
+
+    def step(self, x: Tensor) -> Tensor:
+        before = None if self.state is None else self.state.detached()
+        out, self.state = self.net.step(x, before, cut=True)
+        if self.traces is not None:
+            self.traces.advance(self.state)
+        return out
+
+    def add_gradients(self) -> None:
+        if self.traces is not None and self.state is not None:
+            self.traces.add_gradients(self.state)
+
+
+def _stream(net: nn.Module, lif_rule: LIFRule | None, loss: Loss) -> _Stream:
+    """Return a network on its way through trials, if it and its rule can learn online."""
+    if isinstance(net, SpikingNet):
+        if lif_rule is None:
+            raise InputError("a LIF network has no online rule", remedy=f"give one of {', '.join(LIF_RULES)}")
+        return LIFTraces(net, lif_rule)
+    if not isinstance(net, SpikingGammaNet):
+        raise InputError(
+            f"{type(net).__name__} cannot learn online", remedy="leave update_every out, or take gamma or lif"
+        )
+    if lif_rule is not None:
+        raise InputError(f"rule {lif_rule!r} is for LIF networks", remedy="leave lif_rule out")
+    if net.rule not in ONLINE_RULES:
+        raise InputError(
+            f"rule {net.rule!r} needs whole trials", remedy=f"give one of {', '.join(ONLINE_RULES)}"
+        )
+    if net.config["learn_tau"]:
+        raise InputError("learn_tau needs whole trials", remedy="give learn_tau=False")
+    net.check_loss(loss)
+    return _GammaStream(net)

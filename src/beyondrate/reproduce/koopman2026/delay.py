@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from beyondrate.audit.outcomes import CLEAN, Test
@@ -22,14 +21,22 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
     ceilings,
     jobs,
     measured,
+    stages_of,
 )
-from beyondrate.reproduce.koopman2026.timing_figures import notes, reaches, spent
+from beyondrate.reproduce.koopman2026.timing_figures import (
+    COUNTED,
+    accuracy_bars,
+    cost_bars,
+    notes,
+    reaches,
+    tries_notes,
+)
 from beyondrate.reproduce.series import accuracy_series
 
 TITLES = {"delay": "delays 10 ms apart", "fine": "delays 3 ms apart"}
 COMPARED = {
     "quick": ("gated", "spatial", "lif"),
-    "paper": ("gated", "spatial", "full", "eligibility", "lif"),
+    "paper": ("gated", "spatial", "full", "lif"),
 }
 LEAST = (  # task, time step in ms, accuracy that gated and spatial are to reach
     ("delay", 5.0, 0.90),
@@ -39,20 +46,24 @@ LEAST = (  # task, time step in ms, accuracy that gated and spatial are to reach
 
 
 def stages(plan: Plan) -> list[list[TimingJob]]:
-    """Return the trainings on both tasks, and the ceilings."""
+    """Return the tries, then the trainings on both tasks, and the ceilings."""
     trainings = [job for task in TITLES for job in jobs(plan, task, COMPARED[plan["preset"]], DTS_MS)]
-    return [[*trainings, *(job for task in TITLES for job in ceiling_jobs(plan, task, DTS_MS))]]
+    return stages_of(trainings, [job for task in TITLES for job in ceiling_jobs(plan, task, DTS_MS)])
 
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
-    trainings = [job for job in stages(plan)[0] if job.arm in ARMS]
+    trainings = [job for job in stages(plan)[1] if job.arm in ARMS]
     found = measured(folder, trainings)
     names = COMPARED[plan["preset"]]
-    best = {(task, dt): ceilings(folder, task, dt)[task] for task in TITLES for dt in DTS_MS}
-    panels = [_own_step(found, task, names, best) for task in TITLES]
+    best = {task: {dt: ceilings(folder, task, dt)[task] for dt in DTS_MS} for task in TITLES}
+    panels = [
+        accuracy_bars(found, f"{title}, tested as trained", task, names, best[task])
+        for task, title in TITLES.items()
+    ]
     panels += [_crossed(found, task, name) for task in TITLES for name in ("gated", "lif")]
-    panels += [_spikes(found, task, names) for task in TITLES]
+    for task, title in TITLES.items():
+        panels += cost_bars(found, title, task, names, DTS_MS)
     return Reproduction(
         figure="koopman2026/delay",
         title="Which delay? Accuracy and spikes at three time steps",
@@ -63,30 +74,14 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
             plan,
             "Best possible with bins of 10, 5 and 1 ms: "
             + "; ".join(
-                f"{TITLES[task]} " + ", ".join(f"{100 * best[task, dt]:.1f} %" for dt in DTS_MS)
-                for task in TITLES
+                f"{title} " + ", ".join(f"{100 * best[task][dt]:.1f} %" for dt in DTS_MS)
+                for task, title in TITLES.items()
             )
             + ".",
-            "A spike of n quanta counts as n spikes.",
+            "With one hidden layer the rule eligibility gives the gradient of full.",
+            COUNTED,
+            *tries_notes(folder, plan, trainings),
         ),
-    )
-
-
-def _own_step(
-    found: Measured, task: str, names: tuple[str, ...], best: Mapping[tuple[str, float], float]
-) -> Panel:
-    return Panel(
-        title=f"{TITLES[task]}, tested as trained",
-        kind="bars",
-        y_label="test accuracy",
-        groups=[f"{dt:g} ms, best possible {100 * best[task, dt]:.0f} %" for dt in DTS_MS],
-        series=[
-            accuracy_series(
-                found.outcomes, ARMS[name].shown, [(arm_at(task, name, dt), CLEAN) for dt in DTS_MS]
-            )
-            for name in names
-        ],
-        references={"chance": found.outcomes.chance(task)},
     )
 
 
@@ -110,19 +105,6 @@ def _crossed(found: Measured, task: str, name: str) -> Panel:
         ],
         references={"chance": found.outcomes.chance(task)},
         logarithmic=True,
-    )
-
-
-def _spikes(found: Measured, task: str, names: tuple[str, ...]) -> Panel:
-    return Panel(
-        title=f"{TITLES[task]}: spikes",
-        kind="bars",
-        y_label="spikes a unit and sample",
-        groups=[f"{dt:g} ms" for dt in DTS_MS],
-        series=[
-            spent(found, ARMS[name].shown, [(arm_at(task, name, dt), CLEAN) for dt in DTS_MS])
-            for name in names
-        ],
     )
 
 

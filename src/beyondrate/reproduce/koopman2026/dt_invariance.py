@@ -18,8 +18,16 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
     arm_at,
     jobs,
     measured,
+    stages_of,
 )
-from beyondrate.reproduce.koopman2026.timing_figures import notes, same_nets, spent
+from beyondrate.reproduce.koopman2026.timing_figures import (
+    COSTS,
+    COUNTED,
+    notes,
+    same_nets,
+    spent,
+    tries_notes,
+)
 from beyondrate.reproduce.series import accuracy_series
 
 TASK, TRAINED_MS = "delay", 5.0
@@ -27,20 +35,21 @@ MARGIN = 0.02
 
 
 def stages(plan: Plan) -> list[list[TimingJob]]:
-    """Return the trainings at 5 ms."""
-    return [jobs(plan, TASK, TESTED_FINER, [TRAINED_MS])]
+    """Return the tries, then the trainings at 5 ms."""
+    return stages_of(jobs(plan, TASK, TESTED_FINER, [TRAINED_MS]))
 
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
-    found = measured(folder, stages(plan)[0])
+    trainings = stages(plan)[1]
+    found = measured(folder, trainings)
     return Reproduction(
         figure="koopman2026/dt-invariance",
         title=f"Trained at {TRAINED_MS:g} ms, tested at other time steps",
         panels=[
             _panel(found, "same events: moved to the training grid", SAME_EVENTS),
             _panel(found, "events where they are", OTHER_DT),
-            _panel(found, "spikes for the same events", SAME_EVENTS, spikes=True),
+            *(_panel(found, "the same events", SAME_EVENTS, what) for what in COSTS),
         ],
         claims=_claims(found),
         rows=found.rows(),
@@ -50,6 +59,8 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
             "in place, a finer step also tells more of them than the network was trained with.",
             "The LIF net's offset currents and readout are rescaled with the time step, so that membranes "
             "below threshold do not depend on it.",
+            COUNTED,
+            *tries_notes(folder, plan, trainings),
         ),
     )
 
@@ -66,22 +77,24 @@ def _tests(found: Measured, arm: Arm, kind: str) -> list[tuple[float, Test]]:
     return sorted(tests, reverse=True)
 
 
-def _panel(found: Measured, title: str, kind: str, *, spikes: bool = False) -> Panel:
+def _panel(found: Measured, title: str, kind: str, what: str | None = None) -> Panel:
+    """Return the accuracies at every time step of the test, or what of COSTS the networks spend there."""
     series = []
     for arm in TESTED_FINER:
         tests = _tests(found, _arm(arm), kind)
         points = [(_arm(arm), test) for _, test in tests]
         name, x = ARMS[arm].shown, [dt_ms for dt_ms, _ in tests]
-        line = spent(found, name, points, x) if spikes else accuracy_series(found.outcomes, name, points, x)
-        series.append(line)
-    chance = found.outcomes.chance(TASK)
+        if what is None:
+            series.append(accuracy_series(found.outcomes, name, points, x))
+        else:
+            series.append(spent(found, name, points, x, what))
     return Panel(
         title=title,
         kind="lines",
         x_label="time step of the test (ms)",
-        y_label="spikes a unit (quanta)" if spikes else "test accuracy",
+        y_label="test accuracy" if what is None else COSTS[what],
         series=series,
-        references={} if spikes else {"chance": chance},
+        references={"chance": found.outcomes.chance(TASK)} if what is None else {},
         logarithmic=True,
     )
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beyondrate.audit.outcomes import CLEAN
 from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
-from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.figure import Claim, Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
 from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
@@ -19,10 +18,17 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
     ceilings,
     jobs,
     measured,
+    stages_of,
     variants_of,
 )
-from beyondrate.reproduce.koopman2026.timing_figures import notes, reaches, spent
-from beyondrate.reproduce.series import accuracy_series
+from beyondrate.reproduce.koopman2026.timing_figures import (
+    COUNTED,
+    accuracy_bars,
+    cost_bars,
+    notes,
+    reaches,
+    tries_notes,
+)
 
 TASK = "echo"
 COMPARED = ("gated", "spatial", "lif")
@@ -31,45 +37,23 @@ LEAST = {"echo: distance": 0.90, "echo: azimuth": 0.99}  # at 1 ms
 
 
 def stages(plan: Plan) -> list[list[TimingJob]]:
-    """Return the trainings, and the ceilings."""
+    """Return the tries, then the trainings, and the ceilings."""
     dts_ms = DTS_MS[plan["preset"]]
-    return [[*jobs(plan, TASK, COMPARED, dts_ms), *ceiling_jobs(plan, TASK, dts_ms)]]
+    return stages_of(jobs(plan, TASK, COMPARED, dts_ms), ceiling_jobs(plan, TASK, dts_ms))
 
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
-    found = measured(folder, [job for job in stages(plan)[0] if job.arm in ARMS])
+    trainings = [job for job in stages(plan)[1] if job.arm in ARMS]
+    found = measured(folder, trainings)
     dts_ms = DTS_MS[plan["preset"]]
     best = {dt: ceilings(folder, TASK, dt) for dt in dts_ms}
+    variants = variants_of(TASK)
     panels = [
-        Panel(
-            title=variant,
-            kind="bars",
-            y_label="test accuracy",
-            groups=[f"{dt:g} ms, best possible {100 * best[dt][variant]:.0f} %" for dt in dts_ms],
-            series=[
-                accuracy_series(
-                    found.outcomes, ARMS[name].shown, [(arm_at(variant, name, dt), CLEAN) for dt in dts_ms]
-                )
-                for name in COMPARED
-            ],
-            references={"chance": found.outcomes.chance(variant)},
-        )
-        for variant in variants_of(TASK)
+        accuracy_bars(found, variant, variant, COMPARED, {dt: best[dt][variant] for dt in dts_ms})
+        for variant in variants
     ]
-    first = variants_of(TASK)[0]
-    panels.append(
-        Panel(
-            title="spikes",
-            kind="bars",
-            y_label="spikes a unit and sample",
-            groups=[f"{dt:g} ms" for dt in dts_ms],
-            series=[
-                spent(found, ARMS[name].shown, [(arm_at(first, name, dt), CLEAN) for dt in dts_ms])
-                for name in COMPARED
-            ],
-        )
-    )
+    panels += cost_bars(found, "both heads", variants[0], COMPARED, dts_ms)
     return Reproduction(
         figure="koopman2026/echo",
         title="Echo-localisation: how far away, and on which side",
@@ -79,7 +63,8 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         notes=notes(
             plan,
             f"Best possible: exact Bayes rules on {plan['simulated']:,} simulated samples.",
-            "A spike of n quanta counts as n spikes.",
+            COUNTED,
+            *tries_notes(folder, plan, trainings),
         ),
     )
 

@@ -19,8 +19,9 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
     ceilings,
     jobs,
     measured,
+    stages_of,
 )
-from beyondrate.reproduce.koopman2026.timing_figures import notes
+from beyondrate.reproduce.koopman2026.timing_figures import notes, tries_notes
 
 TASK, DT_MS = "delay", 5.0
 GRADED = ("gated", "theta-0.3", "theta-0.6", "theta-1", "theta-2")
@@ -29,14 +30,15 @@ FEW, LEAST = 2.0, 0.90  # spikes a unit and sample, and the accuracy to be kept 
 
 
 def stages(plan: Plan) -> list[list[TimingJob]]:
-    """Return the trainings at every threshold, and the ceiling."""
+    """Return the tries, then the trainings at every threshold, and the ceiling."""
     trainings = jobs(plan, TASK, (*GRADED, *BINARY, "lif"), [DT_MS])
-    return [[*trainings, *ceiling_jobs(plan, TASK, [DT_MS])]]
+    return stages_of(trainings, ceiling_jobs(plan, TASK, [DT_MS]))
 
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
-    found = measured(folder, [job for job in stages(plan)[0] if job.arm in ARMS])
+    trainings = [job for job in stages(plan)[1] if job.arm in ARMS]
+    found = measured(folder, trainings)
     curves = {
         "graded spikes, each worth its quanta": (GRADED, "quanta"),
         "graded spikes, each worth one": (GRADED, "spikes"),
@@ -61,7 +63,11 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         panels=[panel],
         claims=_claims(found),
         rows=found.rows(),
-        notes=notes(plan, "Points of a curve: " + "; ".join(ARMS[name].shown for name in GRADED) + "."),
+        notes=notes(
+            plan,
+            "Points of a curve: " + "; ".join(ARMS[name].shown for name in GRADED) + ".",
+            *tries_notes(folder, plan, trainings),
+        ),
     )
 
 

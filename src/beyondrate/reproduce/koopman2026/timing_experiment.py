@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from beyondrate.audit.train_and_test import keep_network
 from beyondrate.jobs import Tell, read_json, read_result
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.koopman2026 import timing_arms, timing_training
-from beyondrate.reproduce.koopman2026.timing_arms import ARMS, BATCH
+from beyondrate.reproduce.koopman2026.timing_arms import ARMS, BATCH, Try
 from beyondrate.reproduce.koopman2026.timing_tasks import (
     N_AZIMUTHS,
     TEST_SEED,
@@ -31,6 +31,10 @@ UPDATES = {
     "quick": {"delay": 500, "fine": 250, "echo": 500},
     "paper": {"delay": 1000, "fine": 500, "echo": 1000},
 }
+TRY_UPDATES = {  # of each try of a rate and a time constant
+    "quick": {"delay": 100, "fine": 50, "echo": 100},
+    "paper": {"delay": 200, "fine": 100, "echo": 200},
+}
 N_VALIDATION = {"quick": 300, "paper": 1000}
 N_TEST = {"quick": 1000, "paper": 4000}
 N_SIMULATED = {"quick": 200, "paper": 2000}  # for ceilings that have no closed form
@@ -41,17 +45,25 @@ SAME_EVENTS = "dt, events on the training grid"
 OTHER_DT = "dt"  # both are named with a time step in seconds as their level
 TESTED_FINER = ("gated", "theta-1", "cascade", "binary", "lif")  # on the delay task, trained at 5 ms
 CEILING = "ceiling"
+TRIES = 10**8
+SPENT = {  # columns of results.csv, and what of ``timing_training.spent`` they show
+    "spikes_per_unit": "spikes",
+    "quanta_per_unit": "quanta",
+    "quanta_per_unit_s": "quanta_per_s",
+    "synaptic_operations": "synaptic",
+    "state_operations": "state",
+}
 
 
 @dataclass(frozen=True)
 class TimingJob:
-    """One training, with its tests; or a task's ceilings at a time step.
+    """One training, with its tests; the tries that choose an arm's rate; or a task's ceilings at a time step.
 
     Args:
         task: of TIMING_TASKS.
         arm: of ARMS, or CEILING.
         dt_ms: time step of the training, or of the ceilings.
-        seed: of samples and weights.
+        seed: of samples and weights; TRIES for the tries, whose samples no other job sees.
     """
 
     task: str
@@ -62,7 +74,8 @@ class TimingJob:
     @property
     def key(self) -> str:
         """The job's name, also of the file that keeps its result."""
-        return f"{self.task}_{self.arm}_{self.dt_ms:g}ms_{self.seed}"
+        seed = "tries" if self.seed == TRIES else self.seed
+        return f"{self.task}_{self.arm}_{self.dt_ms:g}ms_{seed}"
 
 
 def make_plan(request: Request) -> Plan:
@@ -80,13 +93,8 @@ def make_plan(request: Request) -> Plan:
         "hidden": timing_arms.HIDDEN,
         "arms": {name: repr(arm) for name, arm in ARMS.items()},
         "tested_finer": list(TESTED_FINER),
-        "rates": {
-            "gamma": timing_arms.GAMMA_RATE,
-            "lif": timing_arms.LIF_RATE,
-            "latency": timing_arms.MLP_RATE,
-            "online": timing_training.ONLINE_RATE,
-            "warm_up": timing_arms.WARM_UP,
-        },
+        "tries": TRY_UPDATES[preset],
+        "warm_up": timing_arms.WARM_UP,
         "memory_s": {name: task.memory_s for name, task in TIMING_TASKS.items()},
     }
 
@@ -100,6 +108,16 @@ def jobs(plan: Plan, task: str, arms: Iterable[str], dts_ms: Sequence[float]) ->
     return [TimingJob(task, arm, dt, seed) for seed in plan["seeds"] for dt in dts_ms for arm in arms]
 
 
+def stages_of(trainings: Sequence[TimingJob], ceilings: Sequence[TimingJob] = ()) -> list[list[TimingJob]]:
+    """Return the tries that the trainings need, then these themselves and the ceilings."""
+    return [list(dict.fromkeys(tries_of(job) for job in trainings)), [*trainings, *ceilings]]
+
+
+def tries_of(training: TimingJob) -> TimingJob:
+    """Return the tries that choose a training's rate and time constant."""
+    return replace(training, arm=ARMS[training.arm].tuned_with or training.arm, seed=TRIES)
+
+
 def ceiling_jobs(plan: Plan, task: str, dts_ms: Sequence[float]) -> list[TimingJob]:
     """Return the jobs that compute a task's ceilings."""
     return [TimingJob(task, CEILING, dt) for dt in dts_ms]
@@ -111,11 +129,16 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
     task, dt_s = timing_task(job.task), job.dt_ms / 1000
     if job.arm == CEILING:
         return {"ceilings": dict(task.ceilings(dt_s, plan["simulated"]))}
-    started = time.perf_counter()
     arm = ARMS[job.arm]
+    if job.seed == TRIES:
+        return {"tries": _try_all(job, plan, tell)}
+    started = time.perf_counter()
+    choice = chosen(folder, job)
     training = task.generate(BATCH * plan["updates"][job.task], 2 * job.seed)
     validation = task.generate(plan["validation"], 2 * job.seed + 1)
-    ready, accuracy = timing_training.train(arm, task, training, validation, dt_s=dt_s, seed=job.seed)
+    ready, accuracy = timing_training.train(
+        arm, task, training, validation, dt_s=dt_s, seed=job.seed, choice=choice
+    )
     seconds = time.perf_counter() - started
     tell(0.7, "testing")
     keep_network(ready, folder, job.key, f"task {job.task}, seed {job.seed}")
@@ -125,7 +148,7 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
         shown = on_grid(test, dt_s) if name == SAME_EVENTS else test
         at_s = level or dt_s
         classes = timing_training.answers(ready, arm, shown, at_s)
-        spent = timing_training.spikes_per_unit(ready.network, shown, at_s)
+        spent = timing_training.spent(ready.network, shown, at_s)
         answered.append({"perturbation": name, "level": level, "classes": classes.tolist(), "spent": spent})
     return {
         "tests": answered,
@@ -136,9 +159,30 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
     }
 
 
+def _try_all(job: TimingJob, plan: Plan, tell: Tell) -> list[dict[str, Any]]:
+    """Train an arm with each of its tries for a while; return what each of them reaches in validation."""
+    arm, task = ARMS[job.arm], timing_task(job.task)
+    training = task.generate(BATCH * plan["tries"][job.task], TRIES)
+    validation = task.generate(plan["validation"], TRIES + 1)
+    tried = []
+    for number, choice in enumerate(arm.tries):
+        _, accuracy = timing_training.train(
+            arm, task, training, validation, dt_s=job.dt_ms / 1000, seed=TRIES, choice=choice
+        )
+        tried.append({**choice._asdict(), "validation_accuracy": accuracy})
+        tell((number + 1) / len(arm.tries), f"rate {choice.rate:g}")
+    return tried
+
+
+def chosen(folder: Path, training: TimingJob) -> Try:
+    """Return the rate and time constant that did best in the tries."""
+    best = max(read_result(folder, tries_of(training))["tries"], key=lambda one: one["validation_accuracy"])
+    return Try(best["rate"], best["network"])
+
+
 def tests_of(plan: Plan, job: TimingJob) -> list[Test]:
     """Return what a trained network is tested under: its own time step, and others."""
-    if ARMS[job.arm].model == "latency":  # reads bins as they are
+    if ARMS[job.arm].model in ("latency", "first-spike"):  # a sample's bins, not a stream of them
         return [CLEAN]
     others = [dt for dt in plan["dts_ms"] if dt != job.dt_ms]
     if job.task != "delay" or job.dt_ms != 5 or job.arm not in TESTED_FINER:
@@ -172,14 +216,14 @@ class Measured:
 
     Args:
         outcomes: the answers.
-        spent: spikes and quanta a unit and sample, by arm and test, one entry a seed.
+        spent: spikes and operations, see ``timing_training.spent``, by arm and test, one entry a seed.
     """
 
     outcomes: Outcomes
     spent: Mapping[tuple[Arm, Test], Sequence[Mapping[str, float]]]
 
     def mean_spent(self, arm: Arm, what: str = "quanta", test: Test = CLEAN) -> float:
-        """Return the mean over seeds of the "spikes" or "quanta" that a unit spends on a sample."""
+        """Return the mean over seeds of what ``timing_training.spent`` calls so."""
         return float(np.mean([entry[what] for entry in self.spent[arm, test]]))
 
     def rows(self) -> list[dict[str, Any]]:
@@ -190,7 +234,8 @@ class Measured:
             place = Arm(row["variant"], row["model"], row["control"]), (row["perturbation"], row["level"])
             seed = seen[place] = seen.get(place, -1) + 1
             entry = self.spent[place][seed]
-            row["spikes_per_unit"], row["quanta_per_unit"] = entry.get("spikes"), entry.get("quanta")
+            for column, what in SPENT.items():
+                row[column] = entry.get(what)
         return rows
 
 

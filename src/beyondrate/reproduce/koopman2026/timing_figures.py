@@ -2,31 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from beyondrate.audit.metrics import Interval
-from beyondrate.audit.outcomes import Arm, Test
+from beyondrate.audit.outcomes import CLEAN, Arm, Test
+from beyondrate.jobs import read_result
 from beyondrate.reproduce.claims import percent, points, with_interval
 from beyondrate.reproduce.experiment import Plan
-from beyondrate.reproduce.figure import NORMAL_95, Claim, Holds, Series
+from beyondrate.reproduce.figure import NORMAL_95, Claim, Holds, Panel, Series
 from beyondrate.reproduce.koopman2026.published import NO_NUMBERS, OURS
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
+from beyondrate.reproduce.koopman2026.timing_arms import ARMS
+from beyondrate.reproduce.koopman2026.timing_experiment import Measured, TimingJob, arm_at, tries_of
+from beyondrate.reproduce.series import accuracy_series
 
 ENOUGH_SEEDS = 5
+COSTS = {  # what of ``timing_training.spent`` is drawn, and its axis
+    "quanta_per_s": "spikes a unit and second",
+    "synaptic": "synaptic operations a sample",
+    "state": "state operations a sample",
+}
+COUNTED = (
+    "A spike of n quanta counts as n spikes, and as one event. Synaptic operations are events times fan-out, "
+    "state operations the multiply-adds of every unit at every step."
+)
 
 
 def spent(
-    measured: Measured, name: str, places: Sequence[tuple[Arm, Test]], x: Sequence[float] | None = None
+    measured: Measured,
+    name: str,
+    places: Sequence[tuple[Arm, Test]],
+    x: Sequence[float] | None = None,
+    what: str = "quanta",
 ) -> Series:
-    """Return the quanta a unit and sample of arms under tests, with single seeds."""
+    """Return what arms spend under tests, with single seeds."""
     return Series(
         name=name,
         x=list(range(len(places))) if x is None else list(x),
-        y=[measured.mean_spent(arm, "quanta", test) for arm, test in places],
-        seeds=[[entry["quanta"] for entry in measured.spent[place]] for place in places],
+        y=[measured.mean_spent(arm, what, test) for arm, test in places],
+        seeds=[[entry[what] for entry in measured.spent[place]] for place in places],
     )
+
+
+def accuracy_bars(
+    measured: Measured, title: str, variant: str, names: Sequence[str], best: Mapping[float, float]
+) -> Panel:
+    """Return the accuracies of arms at the time steps that they were trained at.
+
+    ``best`` has the best possible accuracy at each of these time steps, in ms.
+    """
+    return Panel(
+        title=title,
+        kind="bars",
+        y_label="test accuracy",
+        groups=[f"{dt:g} ms, best possible {100 * ceiling:.0f} %" for dt, ceiling in best.items()],
+        series=[
+            accuracy_series(
+                measured.outcomes, ARMS[name].shown, [(arm_at(variant, name, dt), CLEAN) for dt in best]
+            )
+            for name in names
+        ],
+        references={"chance": measured.outcomes.chance(variant)},
+    )
+
+
+def cost_bars(
+    measured: Measured,
+    title: str,
+    variant: str,
+    names: Sequence[str],
+    dts_ms: Sequence[float],
+    costs: Sequence[str] = tuple(COSTS),
+) -> list[Panel]:
+    """Return a panel for each of the costs: what arms spend at the time steps that they were trained at."""
+    return [
+        Panel(
+            title=title,
+            kind="bars",
+            y_label=COSTS[what],
+            groups=[f"{dt:g} ms" for dt in dts_ms],
+            series=[
+                spent(
+                    measured,
+                    ARMS[name].shown,
+                    [(arm_at(variant, name, dt), CLEAN) for dt in dts_ms],
+                    what=what,
+                )
+                for name in names
+            ],
+        )
+        for what in costs
+    ]
 
 
 def reaches(measured: Measured, sentence: str, arm: Arm, least: float, source: str = OURS) -> Claim:
@@ -73,6 +141,33 @@ def not_below(
     elif difference.high < -margin:
         holds = "does not hold"
     return Claim(sentence, source, holds, points(difference))
+
+
+def tries_notes(folder: Path, plan: Plan, trainings: Sequence[TimingJob]) -> list[str]:
+    """Return the table of tries that chose rates and time constants: a line for every arm that was tried."""
+    lines: dict[str, list[str]] = {}
+    for job in dict.fromkeys(tries_of(training) for training in trainings):
+        tries = read_result(folder, job)["tries"]
+        accuracies = [one["validation_accuracy"] for one in tries]
+        best = tries[int(np.argmax(accuracies))]
+        chosen = ", ".join([f"{best['rate']:g}", *(f"{n} {v:.3g}" for n, v in best["network"].items())])
+        shown = " ".join(f"{100 * accuracy:.0f}" for accuracy in accuracies)
+        lines.setdefault(job.arm, []).append(f"{job.task} at {job.dt_ms:g} ms: {shown} (taken: {chosen})")
+    updates = ", ".join(f"{task} {n}" for task, n in plan["tries"].items())
+    said = [
+        "Every arm's learning rate and time constant (τ of LIF, T of the gamma memory) were chosen by nine "
+        "tries at each task and time step, on samples that no other training or test sees, with fewer "
+        f"updates ({updates}); arms that differ by one thing take what the arm they differ from takes. The "
+        "rates to try were themselves moved after looks at validation: those of LIF, of e-prop, OTTT and of "
+        "spatial updates every 8 steps, where the best had been the last of its row; gated's were not."
+    ]
+    for arm, found in lines.items():
+        tried = ARMS[arm]
+        rates = ", ".join(f"{rate:g}" for rate in tried.rates)
+        choices = " | ".join(", ".join(f"{n} {v:.3g}" for n, v in each.items()) for each in tried.choices)
+        kinds = f"for each of {choices} the rates {rates}" if choices else f"rates {rates}"
+        said.append(f"Tries of {tried.shown}, % right in validation; {kinds}. " + "; ".join(found) + ".")
+    return said
 
 
 def notes(plan: Plan, *more: str) -> list[str]:

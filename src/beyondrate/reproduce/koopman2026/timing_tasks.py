@@ -88,7 +88,7 @@ def _echo_ceilings(dt_s: float, n_simulated: int) -> dict[str, float]:
     return {"distance": found["distance"], "azimuth": found["azimuth"]}
 
 
-# Durations leave 40 ms to answer after the latest spike.
+# Durations leave 40 ms or more to answer after the latest spike.
 TIMING_TASKS: Mapping[str, TimingTask] = {
     "delay": _delay_task(spacing_ms=10, spread_ms=2.0, duration_ms=160, memory_s=0.005),
     "fine": _delay_task(

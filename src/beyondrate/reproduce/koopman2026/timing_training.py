@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import numpy as np
@@ -11,17 +10,14 @@ from jaxtyping import Int64
 from torch import nn
 
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import SpikeRows, SpikingGammaNet, SpikingNet
+from beyondrate.nn import FirstSpikeNet, SpikeRows, SpikingGammaNet, SpikingNet, operations
+from beyondrate.nn.first_spike import NEVER
 from beyondrate.recipes import NetworkArm
-from beyondrate.reproduce.koopman2026.timing_arms import BATCH, TimingArm, build, seen
+from beyondrate.reproduce.koopman2026.timing_arms import TimingArm, Try, build, seen
 from beyondrate.reproduce.koopman2026.timing_tasks import TimingTask
 from beyondrate.training import fit, predict
-from beyondrate.training.inputs import BinnedInput
-from beyondrate.training.loop import evaluate
-from beyondrate.training.online import OnlineTrainer
 
-ONLINE_RATE = 1e-3  # of an update after every step; n steps an update take sqrt(n) times as much
-_COUNTED = 256  # samples that spikes are counted on
+_COUNTED = 256  # samples that spikes and operations are counted on
 
 
 def train(
@@ -32,6 +28,7 @@ def train(
     *,
     dt_s: float,
     seed: int,
+    choice: Try | None = None,
 ) -> tuple[NetworkArm, float]:
     """Train a network of an arm; return it with its accuracy on the validation samples.
 
@@ -39,9 +36,10 @@ def train(
         arm: of ARMS.
         task: of TIMING_TASKS.
         training: fresh samples, each seen once.
-        validation: samples that choose among the arm's choices.
+        validation: samples that the accuracy is of.
         dt_s: time step in seconds.
         seed: of weights and the order of the samples.
+        choice: one of the arm's tries; None: the first.
 
     Example:
         >>> from beyondrate.reproduce.koopman2026.timing_arms import ARMS
@@ -52,11 +50,22 @@ def train(
         >>> trained.network.n_parameters, 0 <= accuracy <= 1
         (1288, True)
     """
-    candidates = []
-    for choice in arm.choices:
-        ready = build(arm, task, training, choice, dt_s=dt_s, seed=seed)
-        candidates.append((ready, _train_one(ready, arm, training, validation, seed)))
-    return max(candidates, key=lambda candidate: candidate[1])
+    ready = build(arm, task, training, choice or arm.tries[0], dt_s=dt_s, seed=seed)
+    with warnings.catch_warnings():
+        if arm.at_the_end:  # that rule "spatial" hardly sees it is what the figure shows
+            warnings.filterwarnings("ignore", message="a loss at the last step only")
+        course = fit(
+            ready.network,
+            seen(arm, training, dt_s),
+            seen(arm, validation, dt_s),
+            dt_s=dt_s,
+            loss=ready.loss,
+            settings=ready.settings,
+            seed=seed,
+            update_every=arm.update_every,
+            lif_rule=arm.lif_rule,
+        )
+    return ready, course.validation_accuracy
 
 
 def answers(ready: NetworkArm, arm: TimingArm, test: SpikeTrains, dt_s: float) -> Int64[np.ndarray, " tests"]:
@@ -65,22 +74,42 @@ def answers(ready: NetworkArm, arm: TimingArm, test: SpikeTrains, dt_s: float) -
     return scores.argmax(axis=1)
 
 
+def spent(network: nn.Module, trains: SpikeTrains, dt_s: float) -> dict[str, float]:
+    """Return what a network spends on a sample, where it has spikes.
+
+    What ``spikes_per_unit`` tells, the "quanta_per_s" a unit and second, and the operations of
+    ``beyondrate.nn.operations``, "synaptic" and "state", of all units together.
+    """
+    found = spikes_per_unit(network, trains, dt_s)
+    if found:
+        found["quanta_per_s"] = found["quanta"] / (trains.duration_us / 1e6)
+    if isinstance(network, SpikingGammaNet | SpikingNet):
+        found |= operations(at(network, dt_s), _counted(trains, dt_s))._asdict()  # type: ignore[arg-type]
+    return found
+
+
+@torch.no_grad()
 def spikes_per_unit(network: nn.Module, trains: SpikeTrains, dt_s: float) -> dict[str, float]:
     """Return how many spikes a hidden unit sends in a sample, and how many quanta these are worth.
 
     A spike of n quanta is one spike where spikes are graded, and n where they are binary.
     """
-    if not isinstance(network, SpikingGammaNet | SpikingNet):
-        return {}
-    rows = SpikeRows.from_binned(trains.binned(dt_s, np.arange(min(_COUNTED, len(trains)))))
-    net = at(network, dt_s)
-    with torch.no_grad():
-        spikes = net.hidden_spikes(rows)  # type: ignore[operator]
+    rows, net = _counted(trains, dt_s), at(network, dt_s)
+    if isinstance(net, FirstSpikeNet):
+        quanta = spikes = [(z < NEVER)[:, None].float() for z in net.spike_times(rows)[1:-1]]
+    elif isinstance(net, SpikingGammaNet | SpikingNet):
+        spikes = net.hidden_spikes(rows)
         quanta = net.hidden_quanta(rows) if isinstance(net, SpikingGammaNet) else spikes
+    else:
+        return {}
     return {
         "spikes": float(np.mean([float((h > 0).sum(1).float().mean()) for h in spikes])),
         "quanta": float(np.mean([float(h.sum(1).mean()) for h in quanta])),
     }
+
+
+def _counted(trains: SpikeTrains, dt_s: float) -> SpikeRows:
+    return SpikeRows.from_binned(trains.binned(dt_s, np.arange(min(_COUNTED, len(trains)))))
 
 
 def at(net: nn.Module, dt_s: float) -> nn.Module:
@@ -110,42 +139,3 @@ def at(net: nn.Module, dt_s: float) -> nn.Module:
 def _left(tau_s: torch.Tensor, dt_s: float) -> torch.Tensor:
     """Return 1 - exp(-dt/τ)."""
     return -torch.expm1(-dt_s / tau_s)
-
-
-def _train_one(
-    ready: NetworkArm, arm: TimingArm, training: SpikeTrains, validation: SpikeTrains, seed: int
-) -> float:
-    training, validation = (seen(arm, part, ready.dt_s) for part in (training, validation))
-    if arm.update_every is not None:
-        _train_online(ready, training, arm.update_every)
-        return evaluate(ready.network, validation, dt_s=ready.dt_s, loss=ready.loss)[0]
-    with warnings.catch_warnings():
-        if arm.at_the_end:  # that rule "spatial" hardly sees it is what the figure shows
-            warnings.filterwarnings("ignore", message="a loss at the last step only")
-        course = fit(
-            ready.network,
-            training,
-            validation,
-            dt_s=ready.dt_s,
-            loss=ready.loss,
-            settings=ready.settings,
-            seed=seed,
-        )
-    return course.validation_accuracy
-
-
-def _train_online(ready: NetworkArm, training: SpikeTrains, update_every: int) -> None:
-    net = ready.network
-    if not isinstance(net, SpikingGammaNet):
-        raise TypeError("only SpikingGamma networks train online")
-    optimiser = torch.optim.Adam(net.parameters(), ONLINE_RATE * math.sqrt(update_every))
-    n_updates = len(training) // BATCH * math.ceil(training.n_steps(ready.dt_s) / update_every)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, n_updates)
-    trainer = OnlineTrainer(
-        net, optimiser, loss=ready.loss, update_every=update_every, after_update=schedule.step
-    )
-    inputs = BinnedInput(training, ready.dt_s, as_rows=True, device=torch.device("cpu"))
-    labels = torch.from_numpy(np.array(training.labels))
-    for start in range(0, len(training) - BATCH + 1, BATCH):
-        samples = np.arange(start, start + BATCH)
-        trainer.trial(inputs.batch(samples), labels[samples])

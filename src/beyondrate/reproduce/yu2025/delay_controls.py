@@ -14,9 +14,9 @@ from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.series import accuracy_series
+from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob, chosen_tau_s, tuning_jobs
-from beyondrate.reproduce.yu2025.speech_figures import protocol_notes, title
 
 FILTERS = {"lif": "no current filter", "lif-filter": "current filter"}
 PLACES = {"": "wide", "-narrow": "narrow", "-synaptic": "synaptic, wide"}

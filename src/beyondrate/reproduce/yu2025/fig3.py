@@ -14,9 +14,9 @@ from beyondrate.audit.variant_store import VariantStore
 from beyondrate.events import SpikeTrains
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Comparison, Panel, Published, Reproduction, Series
+from beyondrate.reproduce.speech_data import title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob
-from beyondrate.reproduce.yu2025.speech_figures import title
 
 CLASSES_SHOWN = 4
 SOURCE = f"{published.V1}, Fig. 3 and Sec. 3.1"

@@ -11,14 +11,9 @@ from beyondrate.reproduce.claims import above_chance, at_chance, more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Comparison, Panel, Reproduction
 from beyondrate.reproduce.series import accuracy_series
+from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
-from beyondrate.reproduce.yu2025.speech_figures import (
-    COMPARED,
-    NAMES,
-    compared_stages,
-    protocol_notes,
-    title,
-)
+from beyondrate.reproduce.yu2025.speech_figures import COMPARED, NAMES, compared_stages
 
 
 def draw(folder: Path, plan: Plan) -> Reproduction:

@@ -12,14 +12,10 @@ from beyondrate.reproduce.claims import at_chance, more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction, Series
 from beyondrate.reproduce.series import accuracy_series
+from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob
-from beyondrate.reproduce.yu2025.speech_figures import (
-    NAMES,
-    compared_stages,
-    protocol_notes,
-    title,
-)
+from beyondrate.reproduce.yu2025.speech_figures import NAMES, compared_stages
 
 SHOWN = (
     ("rate", "none"),

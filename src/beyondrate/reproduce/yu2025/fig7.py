@@ -11,15 +11,10 @@ from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.series import accuracy_series
+from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob
-from beyondrate.reproduce.yu2025.speech_figures import (
-    COMPARED,
-    NAMES,
-    compared_stages,
-    protocol_notes,
-    title,
-)
+from beyondrate.reproduce.yu2025.speech_figures import COMPARED, NAMES, compared_stages
 
 REVERSED: Test = ("reverse", 0.0)
 RETRAINED = (("lif", "tau-tuned"), ("lif", "learned"))

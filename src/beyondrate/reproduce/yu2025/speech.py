@@ -4,33 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from beyondrate import perturb, variants
-from beyondrate.audit.outcomes import Answers, Arm, Outcomes, Test
-from beyondrate.audit.plan import VARIANTS, perturbation_seed
-from beyondrate.audit.prepare import prepare as prepare_variant
-from beyondrate.audit.prepare import variant_facts
+from beyondrate import perturb
+from beyondrate.audit.outcomes import Arm, Outcomes, Test
+from beyondrate.audit.plan import perturbation_seed
 from beyondrate.audit.train_and_test import answers_under, keep_network, scorer, train_arm
-from beyondrate.audit.variant_store import VariantData, VariantStore
-from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell, read_json, read_result
 from beyondrate.nn.spiking_gamma import Rule
 from beyondrate.recipes import DEFAULT_TAU_S, NetworkArm, Recipe, gamma_arm, rate_arm, spiking_arm
+from beyondrate.reproduce import speech_data
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
-from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, MIXED_TAU_S, RECIPES, TUNED_AS, as_json
-from beyondrate.variants.redraw import redraw
+from beyondrate.reproduce.speech_data import PUBLISHED_BINS, as_json, data_of, drawn_anew, variant_of
+from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, MIXED_TAU_S, RECIPES, TUNED_AS
 
 DT_S = 0.01
-PUBLISHED_BINS = 99  # of a sample in the published script
-SSC_CLASSES = 35
-SPLIT_SEED = 0
 TUNING_VARIANT = "norm"
 TESTS: dict[str, dict[str, tuple[float, ...]]] = {
     "quick": {
@@ -81,64 +74,22 @@ class SpeechJob:
 
 def make_plan(request: Request) -> Plan:
     """Return everything that decides the experiment's results."""
-    if request.data is None:
-        raise InputError("no data are given", remedy="name a data set with --data")
-    preset = request.preset
+    preset, data = request.preset, data_of(request)
+    if request.protocol == "one-group-out":
+        raise InputError(
+            "yu2025's figures leave out no single group", remedy="give protocol held-out or yu2025"
+        )
     return {
         "preset": preset,
-        "data": request.data.name,
-        "data_digest": request.data.trains.digest,
+        "data": data.name,
+        "data_digest": data.trains.digest,
         "protocol": request.protocol,
-        "dt_s": DT_S
-        if request.protocol == "held-out"
-        else round(request.data.trains.duration_s / PUBLISHED_BINS, 6),
+        "dt_s": DT_S if request.protocol == "held-out" else round(data.trains.duration_s / PUBLISHED_BINS, 6),
         "seeds": list(range(SEEDS[preset]) if request.seeds is None else request.seeds),
         "tests": [["none", 0.0], *([name, x] for name, levels in TESTS[preset].items() for x in levels)],
         "tau_grid_s": list(TAU_GRID_S[preset]),
         "recipes": {name: as_json(recipe) for name, recipe in RECIPES.items()},
     }
-
-
-def prepare(folder: Path, plan: Plan, request: Request) -> None:
-    """Make whole, part and norm, each divided into training, validation and test samples."""
-    store = VariantStore(folder / "data")
-    missing = [name for name in VARIANTS if not store.has(name)]
-    if not missing or request.data is None:
-        return
-    trains = request.data.trains
-    make = _as_published if request.protocol == "yu2025" else _held_out
-    for name in missing:
-        data, facts, split = make(trains, name)
-        store.write(name, data, {**facts, "split": split.protocol})
-
-
-def _held_out(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, Any], Split]:
-    """Divide the samples, then take every threshold from the training part only."""
-    split = make_split(trains, seed=SPLIT_SEED)
-    return *prepare_variant(trains, split, name, normalise="train", seed=SPLIT_SEED), split
-
-
-def _as_published(trains: SpikeTrains, name: str) -> tuple[VariantData, dict[str, Any], Split]:
-    """Take thresholds from binary rasters of all samples, then divide the shuffled samples by number.
-
-    The rules are those of the published script where it differs from Eqs. 6-9: ε inclusive (2 % for SSC), no
-    class rule, units with one spike or more.
-    """
-    if name == "whole":
-        made = trains[np.random.default_rng(SPLIT_SEED).permutation(len(trains))]
-    else:
-        make = variants.part if name == "part" else variants.norm
-        made = make(
-            trains,
-            bin_s=round(trains.duration_s / PUBLISHED_BINS, 6),
-            epsilon=float(np.nextafter(0.02 if trains.n_classes == SSC_CLASSES else 0.01, 1)),
-            min_class_share=1e-9,
-            fewest=1,
-            seed=SPLIT_SEED,
-        )
-    split = make_split(made, seed=SPLIT_SEED, protocol="yu2025")
-    indices = {"train": split.train, "validation": split.validation, "test": split.test}
-    return VariantData(made, indices), variant_facts(made, indices), split
 
 
 def tuning_jobs(plan: Plan, models: Sequence[str]) -> list[SpeechJob]:
@@ -151,13 +102,10 @@ def tuning_jobs(plan: Plan, models: Sequence[str]) -> list[SpeechJob]:
     ]
 
 
-_store = lru_cache(maxsize=1)(VariantStore)  # a worker reads each variant once
-
-
 def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Train a network as a job says, and return the classes that it gives to the test samples."""
     job, plan = SpeechJob(**values), read_json(folder / "plan.json")
-    data = _store(folder / "data").read(job.variant)
+    data = variant_of(folder, job.variant)
     trained_under: Test = (job.disturbed_by, job.level)
     train, validation = data.train, data.validation
     if job.disturbed_by != "none":
@@ -181,8 +129,7 @@ def _redraw(
     """Return what draws norm's training samples anew, where the recipe says so."""
     if job.variant != "norm" or job.model == "rate" or not _recipe(job).redraw:
         return None
-    part = _store(folder / "data").read("part").train
-    return lambda rng: redraw(train, part, rng)
+    return drawn_anew(folder, train)
 
 
 def _arm(folder: Path, plan: Plan, job: SpeechJob, train: SpikeTrains) -> NetworkArm:
@@ -200,8 +147,8 @@ def _recipe(job: SpeechJob) -> Recipe:
 
 
 def _tau_s(folder: Path, plan: Plan, job: SpeechJob) -> float:
-    if job.model == "lif-best":
-        return MIXED_TAU_S
+    if job.model in MIXED_TAU_S:
+        return MIXED_TAU_S[job.model]
     if job.control in ("tau-tuned", "frozen", "learned") and job.model != "spikemax":
         return chosen_tau_s(folder, plan, job.model)
     return float(job.control.removeprefix("tau-")) if job.control.startswith("tau-") else DEFAULT_TAU_S
@@ -223,27 +170,18 @@ def _rng(job: SpeechJob, test: Test) -> np.random.Generator:
 
 def outcomes(folder: Path, plan: Plan, jobs: Sequence[SpeechJob]) -> Outcomes:
     """Return what the networks of finished jobs answered; trained on disturbed samples: "retrained"."""
-    store = VariantStore(folder / "data")
-    labels = {name: np.asarray(store.read(name).test.labels) for name in {job.variant for job in jobs}}
-    predictions: dict[tuple[Arm, int], dict[Test, np.ndarray]] = {}
-    validation: dict[tuple[Arm, int], float] = {}
-    for job in jobs:
-        result = read_result(folder, job)
-        control = job.control if job.disturbed_by == "none" else f"{job.control}, retrained"
-        key = Arm(job.variant, job.model, control), job.seed
-        for test in result["tests"]:
-            predictions.setdefault(key, {})[test["perturbation"], test["level"]] = np.array(
-                test["classes"], dtype=np.int32
-            )
-        validation[key] = result["training"]["validation_accuracy"]
-    answers = [Answers(*key, validation[key], found) for key, found in predictions.items()]
-    return Outcomes(answers, labels)
+    return speech_data.outcomes(folder, jobs, _arm_answered)
+
+
+def _arm_answered(job: SpeechJob) -> Arm:
+    control = job.control if job.disturbed_by == "none" else f"{job.control}, retrained"
+    return Arm(job.variant, job.model, control)
 
 
 EXPERIMENT = Experiment(
     name="speech",
     work="beyondrate.reproduce.yu2025.speech:run_job",
     plan=make_plan,
-    prepare=prepare,
+    prepare=speech_data.prepare,
     takes_data=True,
 )

@@ -29,29 +29,39 @@ RECIPES: Mapping[str, Recipe] = {
     "lif-filter-narrow": LIF.with_network(tau_syn_s=FILTER_S, delay_range_s=NARROW_S),
     "lif-filter-synaptic": LIF.with_network(tau_syn_s=FILTER_S, delay_kind="synaptic"),
 }
-# What reads norm best, chosen on validation: twice as many units, a current filter of 10 ms, time constants
-# of single units between 10 and 300 ms, a higher learning rate, and norm drawn anew for every epoch.
+# What reads norm best: of twelve tries a net (benchmarks/tune_best_norm.py), the best on validation. All
+# have a current filter of 10 ms, and norm is drawn anew for every epoch.
 _BEST = replace(
-    LIF.with_network(hidden=(256, 256), tau_per_unit=True, tau_syn_s=0.01),
+    LIF.with_network(hidden=(256, 256), tau_syn_s=0.01),
     loss=MeanMembrane(),
-    settings=replace(LIF.settings, epochs=40, patience=40, learning_rate=2e-2),
+    settings=replace(LIF.settings, epochs=40, patience=40, learning_rate=1e-2),
     redraw=True,
 )
-_ANEW = replace(GAMMA, settings=replace(GAMMA.settings, epochs=40, patience=40), redraw=True)
+
+
+def _mixed(learning_rate: float, tau_spread: float) -> Recipe:
+    wide = _BEST.with_network(hidden=(320, 320), tau_per_unit=True, tau_spread=tau_spread)
+    return replace(wide, settings=replace(_BEST.settings, learning_rate=learning_rate))
+
+
+def _gamma(learning_rate: float, **network: Any) -> Recipe:  # noqa: ANN401
+    settings = replace(GAMMA.settings, epochs=40, patience=40, learning_rate=learning_rate)
+    return replace(GAMMA.with_network(**network), settings=settings, redraw=True)
+
+
+_GATED = _gamma(5e-3, hidden=(256, 256))
 BEST_RECIPES: Mapping[str, Recipe] = {
-    "lif-best": _BEST.with_network(tau_spread=30**0.5),
-    "lif-one-tau": _BEST.with_network(tau_per_unit=False),
-    "gamma": GAMMA,
-    "gamma-best": _ANEW,
+    "lif-one-tau": _BEST,
+    "lif-mixed": _mixed(2e-2, 30**0.5),
+    "lif-mixed-frozen": _mixed(4e-2, 10**0.5),
+    "lif-mixed-learned": _mixed(2e-2, 10**0.5),
+    "gamma-spatial": _gamma(1e-2, memory_s=0.012),
+    "gamma-gated": _GATED,
+    "gamma-one-draw": replace(_GATED, redraw=False),
 }
-MIXED_TAU_S = 0.003**0.5  # the middle of the range
+# The middle of the range of time constants: 10 to 300 ms without delays, 10 to 100 ms with them.
+MIXED_TAU_S = {"lif-mixed": 0.003**0.5, "lif-mixed-frozen": 0.001**0.5, "lif-mixed-learned": 0.001**0.5}
 # Models that share their chosen τ, because they are the same network without delays.
 TUNED_AS = {
     name: name.removesuffix("-narrow").removesuffix("-synaptic") for name in (*RECIPES, *BEST_RECIPES)
 }
-
-
-def as_json(recipe: Recipe) -> dict[str, Any]:
-    """Return a recipe as plain values, for the plan."""
-    values = {"network": dict(recipe.network), "loss": repr(recipe.loss), "settings": repr(recipe.settings)}
-    return {**values, "delay_rate": recipe.delay_rate, "redraw": recipe.redraw}

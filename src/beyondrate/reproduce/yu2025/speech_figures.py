@@ -1,4 +1,4 @@
-"""What the speech figures share: which networks they compare, their names, and how a panel is filled."""
+"""What the speech figures share: which networks they compare, their names, and the order of their jobs."""
 
 from __future__ import annotations
 
@@ -36,16 +36,3 @@ def compared_stages(plan: Plan) -> list[list[SpeechJob]]:
         for model, control in COMPARED
     ]
     return [tuning_jobs(plan, ["lif"]), jobs]
-
-
-def title(figure: str, plan: Plan) -> str:
-    """Return a figure's title, which says what data it is of."""
-    of = f"{figure}, on {plan['data']}"
-    return of if plan["data"] in ("shd", "ssc") else f"{of} (the paper: SHD and SSC)"
-
-
-def protocol_notes(plan: Plan, split: str) -> list[str]:
-    """Return what a reader must know of how samples were divided and how many seeds there are."""
-    seeds = len(plan["seeds"])
-    few = " Fewer than five seeds are a look, not a result: --preset paper has five." if seeds < 5 else ""
-    return [f"{split} {seeds} seeds.{few}", f"Time step {1000 * plan['dt_s']:g} ms."]
