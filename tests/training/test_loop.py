@@ -9,7 +9,7 @@ from beyondrate import InputError, SpikeTrains, perturb
 from beyondrate.nn import CountMLP, EveryStep, MeanMembrane, SpikingGammaNet, SpikingNet
 from beyondrate.training import TrainingSettings, fit, predict
 from beyondrate.training.inputs import BinnedInput
-from beyondrate.training.loop import one_cycle, evaluate
+from beyondrate.training.loop import evaluate, one_cycle
 
 DT_S = 0.005
 
