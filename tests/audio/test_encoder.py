@@ -1,11 +1,13 @@
 """The encoder as a whole: tonotopy, causality, and spikes that depend on nothing but sound and seed."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from beyondrate.audio import Encoder
+from beyondrate.audio import Encoder, encoder
 from beyondrate.audio.membrane import characteristic_hz, places
 from beyondrate.audio.parallel import in_threads
 from beyondrate.errors import InputError
@@ -82,6 +84,50 @@ def test_a_stream_in_any_blocks_gives_the_spikes_of_the_whole(cuts, rate_hz):
     assert len(whole[0]) > 50
 
 
+@pytest.mark.parametrize(("level", "ramp_s"), [(0.3, 0.03), (None, 0.5)])
+def test_a_sound_in_blocks_gives_the_spikes_of_the_whole(monkeypatch, level, ramp_s):
+    """Level and ramps too, which need to know the end before the beginning is encoded."""
+    monkeypatch.setattr(encoder, "BLOCK", 3000)
+    cochlea, sound = Encoder(20, level=level, ramp_s=ramp_s, rate_hz=12_000), speechlike(1)
+    whole = cochlea.encode(sound, RATE_HZ, stream=4)
+    blocks = np.split(sound, range(3000, len(sound), 3000))
+    parts = list(cochlea.encode_blocks(lambda: iter(blocks), RATE_HZ, stream=4))
+    assert equal(whole, [np.concatenate(column) for column in zip(*parts, strict=True)])
+    monkeypatch.undo()
+    in_one_block = cochlea.encode(sound, RATE_HZ, stream=4)
+    assert abs(len(in_one_block[0]) - len(whole[0])) <= 2  # the level differs in its last bit, if at all
+    assert len(whole[0]) > 50
+
+
+def test_memory_does_not_grow_with_the_length_of_a_sound():
+    cochlea, block = Encoder(20, rate_hz=12_000), speechlike(0)
+
+    def peak(n_blocks):
+        tracemalloc.start()
+        n_spikes = sum(
+            len(times_us)
+            for times_us, _ in cochlea.encode_blocks(lambda: (block for _ in range(n_blocks)), 8000, stream=0)
+        )
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found, n_spikes
+
+    peak(2)  # the filters are made once
+    (short, few), (long, many) = peak(4), peak(40)
+    assert many > 8 * few > 1000
+    assert long < 1.05 * short
+
+
+def test_the_range_of_frequencies_can_be_narrowed():
+    tuned_to = Encoder(50, low_hz=200, high_hz=4000).characteristic_hz()
+    np.testing.assert_allclose(tuned_to[[0, -1]], [4000, 200])
+    assert (np.diff(tuned_to) < 0).all()
+    assert Encoder(50, high_hz=4000).characteristic_hz()[-1] == Encoder(50).characteristic_hz()[-1]
+    units = Encoder(50, low_hz=200, high_hz=4000).encode(tone(1000), RATE_HZ, stream=0)[1]
+    assert abs(np.median(units) - np.argmin(np.abs(tuned_to - 1000))) < 6
+    assert Encoder(50).settings.keys() < Encoder(50, low_hz=200).settings.keys()
+
+
 def test_a_stream_refuses_a_block_and_goes_on():
     passages = [Encoder(20, level=None, rate_hz=12_000).stream(RATE_HZ, stream=0) for _ in range(2)]
     for bad in (np.array([0.0, np.inf]), np.zeros((3, 2))):
@@ -137,6 +183,11 @@ def test_half_the_internal_rate_gives_about_the_same_spikes():
     [
         ({"n_channels": 1}, "n_channels is 1"),
         ({"rate_hz": 4000}, "4000 Hz"),
+        ({"low_hz": 0}, "from 0 to"),
+        ({"low_hz": 100}, "110 to 22507 Hz"),
+        ({"high_hz": 23_000}, "110 to 22507 Hz"),
+        ({"low_hz": 500, "high_hz": 500}, "from 500 to 500 Hz"),
+        ({"high_hz": float("nan")}, "nan Hz"),
         ({"membrane": "fast"}, "'fast'"),
         ({"level": 0.0}, "level is 0.0"),
         ({"ramp_s": -1.0}, "ramp_s is -1.0"),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from beyondrate.audio import Encoder
 from beyondrate.audio.membrane import places, transfer
@@ -63,6 +64,16 @@ def histogram_correlation(one, other):
     return np.corrcoef(*(np.histogram(times, edges)[0] for times, _ in (one, other)))[0, 1]
 
 
+def van_rossum(one, other, tau_s=0.01):
+    """Distance of the trains, each spike followed by a decaying exponential, relative to their size."""
+    traces = []
+    for times, units in (one, other):
+        a_ms = np.histogram2d(units, times, bins=(np.arange(71), np.arange(0, 0.701, 0.001)))[0]
+        traces.append(signal.lfilter([1], [1, -np.exp(-0.001 / tau_s)], a_ms, axis=1))
+    size = np.sqrt(np.mean([np.sum(trace**2) for trace in traces]))
+    return np.sqrt(np.sum((traces[0] - traces[1]) ** 2)) / size
+
+
 @pytest.mark.parametrize("name", ["0_george_3_70ch", "3_jackson_7_70ch"])
 def test_spikes_differ_from_the_references_as_its_own_seeds_do(name):
     ours, theirs = spikes_of(name, seeds=8)
@@ -72,3 +83,5 @@ def test_spikes_differ_from_the_references_as_its_own_seeds_do(name):
         between = np.mean([similarity(a, b) for a, b in product(ours, theirs)])
         assert between > similarity(*theirs) - 0.03
         assert between > 0.85
+    between = np.mean([van_rossum(a, b) for a, b in product(ours, theirs)])
+    assert between < 1.05 * van_rossum(*theirs)

@@ -129,13 +129,39 @@ def test_the_data_s_own_split() -> None:
         split=["test" if k >= 85 else "train" for k in range(102)]
     )
     facts = describe(leaking)
-    assert facts.n_test == 17
-    assert facts.shared_groups == 2  # the one that is cut, and that of the copies
-    assert facts.repeated_test_samples == facts.repeated_samples == 2
-    assert "2 of 17 test samples are copies of training samples." in facts.warnings
-    assert "2 of 10 groups are in both the test and the training part." in facts.warnings
+    assert facts.samples_per_part == {"train": 85, "test": 17}
+    assert facts.repeated_samples == 2
+    assert facts.leaks == (info.Leak("test", "train", copies=2, groups=2),)  # the one cut, and the copies'
+    assert "2 of 17 test samples are copies of train samples." in facts.warnings
+    assert "2 of 10 groups are in both the test and the train part." in facts.warnings
+    assert "split: 85 train, 17 test" in str(facts)
     clean = describe(trains.with_meta(split=["test" if k >= 90 else "train" for k in range(100)]))
-    assert (clean.shared_groups, clean.repeated_test_samples) == (0, 0)
+    assert clean.leaks == (info.Leak("test", "train", 0, 0),)
+    assert describe(trains).samples_per_part == {} and describe(trains).leaks == ()
+
+
+def test_parts_to_validate_on_are_looked_at_too() -> None:
+    trains = made(60, groups=None)
+    copied = trains[[*range(60), 0, 50, 50]]
+    parts = ["train"] * 40 + ["valid"] * 10 + ["test"] * 10 + ["valid", "train", "valid"]
+    facts = describe(copied.with_meta(split=parts))
+    assert facts.samples_per_part == {"train": 41, "valid": 12, "test": 10}
+    copies = {(leak.part, leak.other): leak.copies for leak in facts.leaks}
+    assert copies == {("valid", "train"): 2, ("test", "train"): 1, ("test", "valid"): 1}
+    assert "1 of 10 test samples are copies of valid samples." in facts.warnings
+
+
+def test_auc_of_the_count_is_the_share_of_pairs() -> None:
+    trains = made(120, rates=(10, 12, 14, 30), meta={"label_names": ["a", "b", "c", "d"]})
+    facts = describe(trains)
+    totals = trains.spikes_per_sample
+    for label, name in enumerate("abcd"):
+        own, others = totals[trains.labels == label], totals[trains.labels != label]
+        won = np.mean((own[:, None] > others) + 0.5 * (own[:, None] == others))
+        assert facts.count_auc_per_class[name] == pytest.approx(won)
+    assert facts.count_auc_per_class["d"] > 0.98
+    assert "AUC of the count" in str(facts)
+    assert describe(trains[trains.labels == 0]).count_auc_per_class == {"a": 0.5}
 
 
 def test_spikes_that_were_clipped_at_the_edges() -> None:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_damage import damaged
+from test_damage import damaged, example
+from test_roundtrip import spike_trains
 from typer.testing import CliRunner
 
 from beyondrate.cli import app
 from beyondrate.errors import InputError
-from beyondrate.storage import load
+from beyondrate.events import SpikeTrains
+from beyondrate.signals import SignalTable, read_table
+from beyondrate.storage import load, save
 
 TABLE = """time_us,unit,sample,label,group
 100,0,0,go,anna
@@ -94,6 +97,62 @@ def test_tables_longer_than_a_block(tmp_path: Path) -> None:
     assert trains.times_us[0] == 1 and trains.duration_us == 70_000
 
 
+@given(spike_trains())
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_what_is_written_is_what_is_read(
+    tmp_path_factory: pytest.TempPathFactory, trains: SpikeTrains
+) -> None:
+    path = tmp_path_factory.mktemp("written") / "x.csv"
+    if not len(trains):
+        with pytest.raises(InputError, match="cannot hold data without samples; write"):
+            save(trains, path)
+        return
+    save(trains, path)
+    found = load(path)
+    assert found.digest == trains.digest
+    assert found.meta["split"] == trains.meta["split"]
+    assert list(found.meta.get("derived", ())) == [
+        name for name in ("n_units", "duration_us") if name not in path.read_text().splitlines()[0]
+    ]
+
+
+def test_numbers_of_any_size_stay_numbers(tmp_path: Path) -> None:
+    trains = SpikeTrains([5], [2], [0, 1, 1], [0, 2**63 - 1], 3, 1000, groups=[-(2**63), 2**63 - 1])
+    save(trains, tmp_path / "x.csv")
+    assert load(tmp_path / "x.csv").digest == trains.digest
+
+
+def test_samples_without_spikes_survive(tmp_path: Path) -> None:
+    trains = SpikeTrains([5], [2], [0, 0, 1, 1], [1, 0, 1], 9, 70, meta={"label_names": ["a", "b"]})
+    save(trains, tmp_path / "x.csv")
+    assert (tmp_path / "x.csv").read_text() == (
+        "time_us,unit,sample,label,n_units,duration_us\n,,0,b,9,70\n5,2,1,a,9,70\n,,2,b,9,70\n"
+    )
+    assert load(tmp_path / "x.csv").digest == trains.digest
+
+
+@pytest.mark.parametrize(
+    ("names", "are_kept"),
+    [
+        (["a", "b", "c", "ç, d\n"], False),
+        (["a", "b", "c", 'ç, "d"'], True),
+        (["a", "b", "d", "c"], False),
+        (["10", "11", "12", "13"], False),
+        (["a", "b", "c", "c"], False),
+        (["", "b", "c", "d"], False),
+        (["a", "b", "c", "d", "never used"], False),
+    ],
+)
+def test_names_are_kept_where_reading_them_gives_the_same(
+    tmp_path: Path, names: list[str], are_kept: bool
+) -> None:
+    trains = example().with_meta(label_names=names)
+    save(trains, tmp_path / "x.csv")
+    found = load(tmp_path / "x.csv")
+    assert found.digest == trains.digest
+    assert found.meta.get("label_names") == (names if are_kept else None)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -120,8 +179,15 @@ def test_tables_longer_than_a_block(tmp_path: Path) -> None:
         ("time_s,unit,sample\n-0.1,2,3\n", "time_s holds -0.1; give seconds"),
         ("time_s,unit,sample\n3000,2,3\n", "time_s holds 3000.0"),
         ("time_us,unit,sample,label\n1,2,3,a\n1,2,3,b\n", "sample '3' has the labels 'a' and 'b'"),
+        ("time_us,unit,sample,split\n1,2,3,dev\n", "sample '3' is in split 'dev'; choose from train, valid"),
+        ("time_us,unit,sample,label\n1,2,3,9999999999999999999\n", "cannot be read as a table of events"),
         ("time_us,unit,sample,group\n1,2,3,\n", "sample '3' has a row without group"),
         ("time_us,unit,sample\n1,2,\n", "has a row without sample"),
+        ("time_us,unit,sample\n,2,3\n", "has '' in column time_us"),
+        ("time_us,unit,sample,n_units\n1,2,3,4\n1,2,3,5\n", "has n_units 4 and 5; give the same"),
+        ("time_us,unit,sample,n_units\n1,2,3,2\n", "spike of unit 2, but n_units is 2"),
+        ("time_us,unit,sample,duration_us\n7,2,3,6\n", r"spike at 7 µs, outside \[0, 6\]"),
+        ("time_us,unit,sample,duration_us\n7,2,3,x\n", "has 'x' in column duration_us"),
         ('time_us,unit,sample\n1,2,"3\n', "cannot be read after row 0"),
         ("time_us,unit,sample\n1,2," + "3" * 200_000 + "\n", "cannot be read after row 0"),
     ],
@@ -157,3 +223,28 @@ def test_random_damage(tmp_path: Path) -> None:
         else:
             outcomes["same" if found.digest == trains.digest else "changed"] += 1
     assert outcomes["refused"] > 250, outcomes
+
+
+def is_same(a: SignalTable, b: SignalTable) -> bool:
+    return len(a.signals) == len(b.signals) and all(
+        np.array_equal(x, y) for x, y in zip(a.signals, b.signals, strict=True)
+    )
+
+
+def test_random_damage_of_values_over_time(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [f"{k % 4},word {k % 4},{rng.normal():.6f},{rng.integers(256)}" for k in range(60)]
+    path = table(tmp_path, "\n".join(["sample,label,x,y", *rows, ""]))
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    expected = read_table(path, 40)
+    outcomes: Counter[str] = Counter()
+    for attempt in range(300):
+        path.write_bytes(damaged(whole, np.random.default_rng([attempt, 8])).tobytes())
+        try:
+            found = read_table(path, 40)
+        except InputError as error:
+            assert str(path) in str(error)
+            outcomes["refused"] += 1
+        else:
+            outcomes["same" if is_same(found, expected) else "changed"] += 1
+    assert outcomes["refused"] > 100, outcomes

@@ -1,74 +1,45 @@
-"""A corpus of recordings to spike trains: labels and speakers come from the files' names."""
+"""Many recordings to spike trains, in memory or as a file; a broken one does not stop the rest."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
-from beyondrate.audio.encoder import Encoder, Spikes
+from beyondrate import storage
+from beyondrate.audio.catalogue import Recording, catalogue, require_two_classes
+from beyondrate.audio.encoder import BLOCK, Encoder
 from beyondrate.audio.parallel import in_threads
-from beyondrate.audio.sounds import read_sound, require_readable
+from beyondrate.audio.parts import SPIKE, Done, Parts
+from beyondrate.audio.sounds import open_sound
 from beyondrate.errors import InputError
-from beyondrate.events import SpikeTrains
+from beyondrate.events import MAX_DURATION_US, SpikeTrains, dt_in_us, offsets_from_lengths
 from beyondrate.progress import Progress, silent
+from beyondrate.storage import EventStream, Facts
 
-
-@dataclass(frozen=True)
-class _Recording:
-    path: Path
-    name: str
-    fields: dict[str, str]
-
-
-@dataclass(frozen=True)
-class _Encoded:
-    """What became of a recording: its spikes and length, or why it could not be encoded."""
-
-    spikes: Spikes
-    duration_s: float
-    failure: str = ""
+_IN_MEMORY = 1 << 22
+"""Bytes of a recording's spikes from which on they wait on the disk."""
 
 
 def encode_files(
     paths: Sequence[str | Path],
-    label_pattern: str,
+    labels: str,
     *,
     encoder: Encoder,
-    group_field: str = "speaker",
+    group: str | None = None,
+    clip_s: float | None = None,
     workers: int | None = None,
     progress: Progress = silent,
 ) -> SpikeTrains:
-    """Encode sound files; their names say what they are.
-
-    Every file is checked before the work starts. A file that then cannot be decoded, or is silent, is left
-    out and named in ``meta["failed"]``. A file's noise is drawn from the encoder's seed and the file's
-    name, so it does not depend on the other files.
-
-    Args:
-        paths: wav files, or with the extra ``audio`` flac, ogg, mp3; any rate, channels are averaged.
-        label_pattern: how names are built, such as "{label}_{speaker}_{take}", without the suffix; with a
-            "/" the folder counts too: "{label}/{speaker}_nohash_{take}". It must have a {label}.
-        encoder: makes the spikes.
-        group_field: the field that becomes the samples' group, where the pattern has it.
-        workers: threads; default: one a core.
-        progress: told after each file.
-
-    Returns:
-        One sample a file, in the order of the names, as long as the longest sound. ``meta`` holds
-        "label_names", "group_names", "files" (name of each sample), "failed" (name to reason).
-
-    Raises:
-        InputError: if a file is missing or does not fit the pattern, or fewer than two classes are left.
-        MissingExtraError: if a file is not wav and the extra ``audio`` is not installed.
+    """Encode sound files whose spikes fit into memory; see `encode_to_file` for the arguments and errors.
 
     Example:
-        >>> import tempfile
         >>> from scipy.io import wavfile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     for name, hz in (("low_ann", 300), ("high_ann", 2000)):
@@ -79,110 +50,239 @@ def encode_files(
         >>> trains.meta["label_names"], trains.meta["files"], trains.duration_us
         (['high', 'low'], ['high_ann', 'low_ann'], 200000)
     """
-    recordings = _checked(paths, label_pattern)
-    encoded = []
-    for result in in_threads(lambda recording: _encode(recording, encoder), recordings, workers):
-        encoded.append(result)
-        progress(len(encoded), len(recordings), recordings[len(encoded) - 1].name)
-    failed = {r.name: e.failure for r, e in zip(recordings, encoded, strict=True) if e.failure}
-    kept = [i for i, result in enumerate(encoded) if not result.failure]
-    _require_two_classes([recordings[i] for i in kept], failed)
+    recordings = catalogue(paths, labels, group)
+    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    with (
+        tempfile.TemporaryDirectory(prefix="beyondrate-") as folder,
+        closing(Parts(Path(folder) / "parts", {})) as parts,
+    ):
+        _encode_all(recordings, encoder, clip_us, parts, workers, progress)
+        return _stream(recordings, encoder, clip_us, parts).joined()
 
-    label_names, labels = _numbered([recordings[i].fields["label"] for i in kept])
-    grouped = all(group_field in recordings[i].fields for i in kept)
-    group_names, groups = (
-        _numbered([recordings[i].fields[group_field] for i in kept]) if grouped else ([], None)
-    )
-    longest_s = max(encoded[i].duration_s for i in kept)
-    return SpikeTrains.from_samples(
-        [encoded[i].spikes for i in kept],
+
+def encode_to_file(
+    paths: Sequence[str | Path],
+    labels: str,
+    out: str | Path,
+    *,
+    encoder: Encoder,
+    group: str | None = None,
+    clip_s: float | None = None,
+    format: str | None = None,
+    resume: bool = False,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Facts:
+    """Encode sound files into an event file; memory grows neither with their number nor with their lengths.
+
+    Every file is looked at before the work starts. A file that then cannot be decoded, or is silent, is left
+    out and named in ``meta["failed"]``. A recording's noise is drawn from the encoder's seed and the
+    recording's name, so it does not depend on the others.
+
+    What is finished is kept in the folder ``OUT.parts`` until OUT is complete. A run that was stopped, by
+    Ctrl-C or otherwise, goes on from there with ``resume``, to the same file as if it had not been stopped.
+
+    Args:
+        paths: wav files, or with the extra ``audio`` flac, ogg, mp3; any rate, channels are averaged.
+        labels: how names are built, "{label}_{speaker}_{take}", or the path of a table; see `catalogue`.
+        out: the file, .h5 or .npz; one that exists is replaced once the new one is complete.
+        encoder: makes the spikes.
+        group: the field of the names, or column of the table, that groups the samples.
+        clip_s: cut recordings into samples of so many seconds, named FILE@START-END in microseconds; what is
+            left after the last whole one is not used. The cochlea runs on across the cuts. Where nothing else
+            groups the samples, their recording does.
+        format: "h5" (ours), "shd" (SHD's HDF5 layout) or "npz"; default by suffix. The last two are put
+            together in memory.
+        resume: go on with what a stopped run has left.
+        workers: threads; default: one a core.
+        progress: told after each recording.
+
+    Returns:
+        What the file holds but for the spikes: one sample a recording, in the order of the paths, as long as
+        the longest one, or a sample a clip. ``meta`` holds "label_names", "group_names", "files" (name of
+        each sample), "failed" (name to reason), "warnings" (channels that heard nothing).
+
+    Raises:
+        InputError: if paths and labels do not fit (see `catalogue`), OUT cannot be written, a stopped run's
+            leftovers are of other files or options, or fewer than two classes are left.
+        MissingExtraError: if a file is not wav and the extra ``audio`` is not installed.
+    """
+    storage.check_writable(out, format=format)
+    recordings = catalogue(paths, labels, group)
+    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    settings = {**encoder.settings, "clip": clip_us, "files and labels": _fingerprint(recordings)}
+    target = Path(out).resolve()
+    with closing(Parts(target.with_name(f"{target.name}.parts"), settings, resume=resume)) as parts:
+        _encode_all(recordings, encoder, clip_us, parts, workers, progress)
+        try:
+            made = _stream(recordings, encoder, clip_us, parts)
+        except InputError:  # nothing to go on with
+            parts.remove()
+            raise
+        exact_in_float32 = made.duration_us <= 16_000_000  # see storage.shd.write
+        time_dtype = "float32" if exact_in_float32 else "float64"
+        storage.save(made, out, format=format, time_dtype=time_dtype)
+        parts.remove()
+    return made
+
+
+def _fingerprint(recordings: list[Recording]) -> str:
+    """Return a hash of what decides a run but for the encoder: the files as they are, labels and groups."""
+    sha = hashlib.sha256()
+    for recording in recordings:
+        state = recording.path.stat()
+        facts = (recording.name, recording.label, recording.group, state.st_size, state.st_mtime_ns)
+        sha.update(repr(facts).encode())
+    return sha.hexdigest()
+
+
+class _StoppedError(Exception):
+    """The work on a long recording is no longer wanted."""
+
+
+def _encode_all(
+    recordings: list[Recording],
+    encoder: Encoder,
+    clip_us: int | None,
+    parts: Parts,
+    workers: int | None,
+    progress: Progress,
+) -> None:
+    """Encode what is not yet among the parts."""
+    stopping = threading.Event()
+    waiting: set[IO[bytes]] = set()  # spikes on their way to the parts
+
+    def encode(recording: Recording) -> tuple[Done, IO[bytes]]:
+        spikes = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(parts.folder))  # noqa: SIM115 (handed on)
+        waiting.add(spikes)
+        return _encoded(recording, encoder, clip_us, spikes, tell), spikes
+
+    def tell(what: str) -> None:
+        if stopping.is_set():
+            raise _StoppedError
+        progress(len(parts.done), len(recordings), what)
+
+    try:
+        with closing(in_threads(encode, recordings[len(parts.done) :], workers, stopping)) as encoded:
+            for done, spikes in encoded:
+                parts.add(done, spikes)
+                waiting.remove(spikes)
+                spikes.close()
+                progress(len(parts.done), len(recordings), done.name)
+    finally:
+        for spikes in waiting:
+            spikes.close()
+
+
+def _encoded(
+    recording: Recording,
+    encoder: Encoder,
+    clip_us: int | None,
+    spikes: IO[bytes],
+    tell: Callable[[str], None],
+) -> Done:
+    """Encode a recording and write its spikes to the stream; of a long one, tell how far it is."""
+    number = int.from_bytes(hashlib.sha256(recording.name.encode()).digest()[:8], "big")
+    try:
+        sound = open_sound(recording.path)
+        duration_us = -(-sound.n_samples * 1000 // sound.rate_hz) * 1000
+        n_samples = 1 if clip_us is None else sound.n_samples * 10**6 // (sound.rate_hz * clip_us)
+        _require_length(sound.seconds, duration_us, n_samples, clip_us)
+        each_us = duration_us + 1 if clip_us is None else clip_us  # a spike at the very end is no new sample
+        counts = np.zeros(n_samples, np.int64)
+        encoded = encoder.encode_blocks(sound.blocks, sound.rate_hz, stream=number)
+        for block, (times_us, units) in enumerate(encoded):
+            if sound.n_samples > BLOCK:
+                tell(f"{recording.name}: {block * BLOCK / sound.rate_hz:.0f} of {sound.seconds:.0f} s")
+            sample = times_us // each_us
+            used = sample < n_samples
+            records = np.empty(np.count_nonzero(used), SPIKE)
+            records["time_us"], records["unit"] = (times_us - sample * each_us)[used], units[used]
+            spikes.write(records.tobytes())
+            counts += np.bincount(sample[used], minlength=n_samples)
+    except InputError as error:
+        return Done(recording.name, (), failure=error.problem)
+    return Done(recording.name, tuple(counts.tolist()), clip_us or duration_us, sound.rate_hz)
+
+
+def _require_length(seconds: float, duration_us: int, n_samples: int, clip_us: int | None) -> None:
+    if clip_us is None and duration_us > MAX_DURATION_US:
+        most_s = MAX_DURATION_US // 10**6
+        problem = f"lasts {seconds:.0f} s, but a sample {most_s} s at most: cut it into clips"
+        raise InputError(problem, remedy="give clip_s")
+    if n_samples == 0:
+        raise InputError(f"lasts {seconds:.2g} s, less than one clip", remedy="give a shorter clip")
+
+
+def _stream(recordings: list[Recording], encoder: Encoder, clip_us: int | None, parts: Parts) -> EventStream:
+    """Return all samples, with what is known of them, as one stream."""
+    failed = {done.name: done.failure for done in parts.done if done.failure}
+    whole = [(r, done) for r, done in zip(recordings, parts.done, strict=True) if not done.failure]
+    samples = [r for r, done in whole for _ in done.n_spikes]
+    require_two_classes([r.label for r in samples], failed)
+    label_names, labels = _numbered([r.label for r in samples])
+    files = [r.name for r in samples]
+    by = [r.group for r in samples]
+    if clip_us is not None:
+        by = [r.group or r.name for r in samples]  # no split may part the clips of one recording
+        clips = [clip for _, done in whole for clip in range(len(done.n_spikes))]
+        files = [f"{n}@{i * clip_us}-{(i + 1) * clip_us}" for n, i in zip(files, clips, strict=True)]
+    named = [name for name in by if name is not None]
+    group_names, groups = _numbered(named) if len(named) == len(samples) else ([], None)
+    facts: dict[str, Any] = {
+        "n_units": encoder.n_channels,
+        "duration_us": max(done.duration_us for _, done in whole),
+    }
+    return EventStream(
+        blocks=_blocks(parts, labels, facts),
+        offsets=offsets_from_lengths(np.array([n for _, done in whole for n in done.n_spikes], np.int64)),
         labels=labels,
         groups=groups,
-        n_units=encoder.n_channels,
-        duration_us=int(np.ceil(longest_s * 1e3)) * 1000,
+        **facts,
         meta={
             "source": "recordings through the cochlea encoder of beyondrate",
             "encoder": encoder.settings,
             "label_names": label_names,
-            **({"group_names": group_names} if grouped else {}),
-            "files": [recordings[i].name for i in kept],
+            **({} if groups is None else {"group_names": group_names}),
+            **({} if clip_us is None else {"clip_us": clip_us}),
+            "files": files,
             "failed": failed,
+            "warnings": _warnings(encoder, [done.rate_hz for _, done in whole]),
         },
     )
 
 
-def _checked(paths: Sequence[str | Path], label_pattern: str) -> list[_Recording]:
-    """Match every name with the pattern and see that every file can be opened."""
-    if not paths:
-        raise InputError("no sound files", remedy="check the folder or the pattern of the paths")
-    expression, depth = _expression(label_pattern)
-    recordings = []
-    for path in sorted(Path(path) for path in paths):
-        name = "/".join(path.with_suffix("").parts[-depth:])
-        match = expression.fullmatch(name)
-        if match is None:
-            raise InputError(
-                f"the name {name!r} does not fit the pattern {label_pattern!r}",
-                remedy="give a pattern that fits every file, or leave the file out",
-                file=path,
+def _blocks(parts: Parts, labels: np.ndarray, facts: dict[str, Any]) -> Iterator[SpikeTrains]:
+    lengths = np.array([n for done in parts.done for n in done.n_spikes], np.int64)
+    for block, spikes in parts.blocks():
+        yield SpikeTrains(
+            times_us=np.ascontiguousarray(spikes["time_us"]),
+            units=np.ascontiguousarray(spikes["unit"]),
+            offsets=offsets_from_lengths(lengths[block]),
+            labels=labels[block],
+            **facts,
+        )
+
+
+def _warnings(encoder: Encoder, rates_hz: list[int]) -> list[str]:
+    """Return a sentence for each sampling rate that leaves channels with nothing to hear."""
+    tuned_to = encoder.characteristic_hz()
+    sentences = []
+    for rate_hz in sorted(set(rates_hz)):
+        idle = int(np.count_nonzero(tuned_to > rate_hz / 2 * (1 + 1e-9)))
+        if idle and rate_hz < encoder.rate_hz:
+            sentences.append(
+                f"{rates_hz.count(rate_hz):,} of {len(rates_hz):,} recordings are sampled at {rate_hz:,} Hz "
+                f"and hold nothing above {rate_hz / 2:,.0f} Hz: channels 0 to {idle - 1}, {idle} of "
+                f"{len(tuned_to)}, are tuned above that and give little but their own noise"
             )
-        require_readable(path)
-        recordings.append(_Recording(path, name, match.groupdict()))
-    name, times = Counter(recording.name for recording in recordings).most_common(1)[0]
-    if times > 1:
-        raise InputError(
-            f"{times} files are named {name!r}",
-            remedy="give each file once, or a pattern with the folder that tells them apart",
-        )
-    _require_two_classes(recordings, {})
-    return recordings
+    return sentences
 
 
-def _expression(label_pattern: str) -> tuple[re.Pattern[str], int]:
-    """Return the pattern as a regular expression, and how many parts of a path it describes."""
-    pieces = re.split(r"\{(\w+)\}", label_pattern)
-    literals, fields = pieces[::2], pieces[1::2]
-    if "label" not in fields or len(set(fields)) < len(fields):
-        raise InputError(
-            f"the pattern {label_pattern!r} has fields {fields}",
-            remedy='give a pattern with one {label}, such as "{label}_{speaker}_{take}"',
-        )
-    if any(not literal for literal in literals[1:-1]):
-        raise InputError(
-            f"the pattern {label_pattern!r} has two fields with nothing between them",
-            remedy="separate the fields by what separates them in the names",
-        )
-    expression = re.escape(literals[0])
-    for field, literal in zip(fields, literals[1:], strict=True):
-        barred = re.escape(literal[0]) if literal else ""
-        expression += f"(?P<{field}>[^/{barred}]+){re.escape(literal)}"
-    return re.compile(expression), label_pattern.count("/") + 1
-
-
-def _require_two_classes(recordings: list[_Recording], failed: dict[str, str]) -> None:
-    labels = sorted({recording.fields["label"] for recording in recordings})
-    if len(labels) < 2:
-        name, reason = next(iter(failed.items()), ("", ""))
-        raise InputError(
-            f"the files have {len(labels)} of the two classes that are needed ({', '.join(labels) or 'none'})"
-            + (f", {len(failed)} could not be encoded ({name}: {reason})" if failed else ""),
-            remedy="give files of two classes or more",
-        )
-
-
-def _encode(recording: _Recording, encoder: Encoder) -> _Encoded:
-    number = int.from_bytes(hashlib.sha256(recording.name.encode()).digest()[:8], "big")
-    try:
-        sound, rate_hz = read_sound(recording.path)
-        return _Encoded(encoder.encode(sound, rate_hz, stream=number), len(sound) / rate_hz)
-    except InputError as error:
-        return _Encoded((np.zeros(0, np.int32), np.zeros(0, np.uint16)), 0.0, error.problem)
-
-
-def _numbered(names: list[str]) -> tuple[list[str], list[int]]:
+def _numbered(names: list[str]) -> tuple[list[str], np.ndarray]:
     """Return the distinct names, numbers in order of size before words, and the place of each name."""
     distinct = sorted(
         set(names), key=lambda name: (not name.isdecimal(), int(name) if name.isdecimal() else 0, name)
     )
     place = {name: i for i, name in enumerate(distinct)}
-    return distinct, [place[name] for name in names]
+    return distinct, np.array([place[name] for name in names], np.int64)

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int32, Int64, UInt16
+from jaxtyping import Float32, Float64, Int32, Int64, UInt16
 
-from beyondrate.audio.membrane import MEMBRANES, MembraneFilter, membrane_filter
+from beyondrate.audio.membrane import (
+    LENGTH,
+    MEMBRANES,
+    WHOLE,
+    MembraneFilter,
+    characteristic_hz,
+    membrane_filter,
+    places,
+)
 from beyondrate.errors import InputError
 from beyondrate.events import MAX_DURATION_US
 from beyondrate.ops import hair_cell
@@ -19,6 +28,12 @@ ENCODER_VERSION = 1
 CHANNELS_AT_ONCE = 64
 """Channels that go through filter and cells together; their velocities stay in the processor's cache."""
 
+BLOCK = 1 << 18
+"""Samples of a long sound that are in memory at a time."""
+
+LOWEST_HZ, HIGHEST_HZ = np.floor(characteristic_hz(np.array([LENGTH, 0.0]))).tolist()
+"""Where the two ends of the membrane resonate, in whole Hz."""
+
 Spikes = tuple[Int32[np.ndarray, "_"], UInt16[np.ndarray, "_"]]
 StreamSpikes = tuple[Int64[np.ndarray, "_"], UInt16[np.ndarray, "_"]]
 
@@ -27,7 +42,9 @@ class Encoder:
     """A cochlea: basilar membrane, hair cells, and one bushy cell a channel (Cramer et al., 2022).
 
     Args:
-        n_channels: number of places on the membrane, from 22.5 kHz (channel 0) to 110 Hz (the last).
+        n_channels: number of places on the membrane, from ``high_hz`` (channel 0) to ``low_hz`` (the last).
+        low_hz: the lowest characteristic frequency; default: that of the membrane's end, 110 Hz.
+        high_hz: the highest characteristic frequency; default: that of its beginning, 22.5 kHz.
         rate_hz: steps a second inside; 24000, or 12000 at half the cost and some percent more spikes.
         membrane: "causal", or "heidelberg": each place's response reversed in time, as the encoder of the
             Heidelberg data sets makes it.
@@ -50,6 +67,8 @@ class Encoder:
         self,
         n_channels: int = 700,
         *,
+        low_hz: float | None = None,
+        high_hz: float | None = None,
         rate_hz: int = 24_000,
         membrane: str = "causal",
         level: float | None = 0.3,
@@ -59,6 +78,13 @@ class Encoder:
     ) -> None:
         if not 2 <= n_channels <= 1 << 16:
             raise InputError(f"n_channels is {n_channels}", remedy="give a number from 2 to 65536")
+        low = LOWEST_HZ if low_hz is None else low_hz
+        high = HIGHEST_HZ if high_hz is None else high_hz
+        if not LOWEST_HZ <= low < high <= HIGHEST_HZ:
+            raise InputError(
+                f"the frequencies run from {low_hz} to {high_hz} Hz",
+                remedy=f"give a range within {LOWEST_HZ:g} to {HIGHEST_HZ:g} Hz",
+            )
         if membrane not in MEMBRANES:
             raise InputError(f"membrane is {membrane!r}", remedy=f"choose from {', '.join(MEMBRANES)}")
         if level is not None and not 0 < level < math.inf:
@@ -69,6 +95,7 @@ class Encoder:
             raise InputError(f"seed is {seed}", remedy="give 0 or more")
         self.constants = hair_cell.constants_at(rate_hz, n_fibres)
         self.n_channels = n_channels
+        self.range_hz = (low_hz, high_hz)
         self.rate_hz = rate_hz
         self.membrane = membrane
         self.level = level
@@ -85,18 +112,60 @@ class Encoder:
 
         Raises:
             InputError: if the sound is empty, silent, not finite, not one channel, or longer than the
-                35 minutes that a sample's times can count (for these there is :meth:`stream`).
+                35 minutes that a sample's times can count (for these there is :meth:`encode_blocks`).
+        """
+        sound = _one_channel(audio)
+        n_most = int(rate_hz * MAX_DURATION_US / 1e6)
+        if len(sound) > n_most > 0:
+            raise InputError(
+                f"the sound lasts {len(sound) / rate_hz:.0f} s", remedy="cut it, or use encode_blocks()"
+            )
+        blocks = [sound[start : start + BLOCK] for start in range(0, len(sound), BLOCK)]
+        times_us, units = _joined(list(self.encode_blocks(lambda: blocks, rate_hz, stream=stream)))
+        return times_us.astype(np.int32), units
+
+    def encode_blocks(
+        self, blocks: Callable[[], Iterable[np.ndarray]], rate_hz: int | float, *, stream: int
+    ) -> Iterator[StreamSpikes]:
+        """Yield the spikes of a sound of any length as (times_us, units), some at a time, sorted by time.
+
+        The sound is gone through twice, since its level and its end must be known before the first sample
+        is encoded. Memory does not grow with its length. In blocks of ``BLOCK`` samples, the last one
+        shorter, the spikes are those of :meth:`encode`.
+
+        Args:
+            blocks: gives the sound from its start, one channel, each time that it is called.
+            rate_hz: its sampling rate, whole Hz.
+            stream: number of the sound; sounds of different number get independent noise.
+
+        Raises:
+            InputError: as :meth:`encode`, but for the length.
         """
         passage = self.stream(rate_hz, stream=stream)
-        sound = self._prepared(audio, rate_hz)
-        times_us, units = _joined([passage.push(sound), passage.finish()])
-        return times_us.astype(np.int32), units
+        n_samples, power = 0, 0.0
+        for block in blocks():
+            n_samples += len(block)
+            power += float(np.sum(_one_channel(block).astype(np.float64) ** 2))
+        if n_samples == 0:
+            raise InputError("the sound is empty", remedy="drop it or record it again")
+        if self.level is not None and power == 0:
+            raise InputError("the sound is silent", remedy="drop it, or encode with level=None")
+        gain = 1.0 if self.level is None else self.level / math.sqrt(power / n_samples)
+        n_ramp = min(round(self.ramp_s * rate_hz), n_samples // 2)
+        ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_ramp) + 0.5) / max(n_ramp, 1))
+        first = 0
+        for block in blocks():
+            yield passage.push(_with_ramps(block * np.float64(gain), ramp, first, n_samples))
+            first += len(block)
+        yield passage.finish()
 
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the spikes of a sound, for the record."""
+        narrowed = {} if self.range_hz == WHOLE else {"range_hz": list(self.range_hz)}
         return {
             "n_channels": self.n_channels,
+            **narrowed,
             "rate_hz": self.rate_hz,
             "membrane": self.membrane,
             "level": self.level,
@@ -112,24 +181,9 @@ class Encoder:
             raise InputError(f"a sampling rate of {rate_hz} Hz", remedy="give whole Hz, 1000 to 1000000")
         return EncoderStream(self, int(rate_hz), stream)
 
-    def _prepared(self, audio: np.ndarray, rate_hz: int | float) -> Float32[np.ndarray, " samples"]:
-        sound = _one_channel(audio).astype(np.float64)
-        if len(sound) == 0:
-            raise InputError("the sound is empty", remedy="drop it or record it again")
-        if len(sound) / rate_hz * 1e6 > MAX_DURATION_US:
-            raise InputError(
-                f"the sound lasts {len(sound) / rate_hz:.0f} s", remedy="cut it, or use stream()"
-            )
-        if self.level is not None:
-            rms = math.sqrt(np.mean(sound**2))
-            if rms == 0:
-                raise InputError("the sound is silent", remedy="drop it, or encode with level=None")
-            sound *= self.level / rms
-        n_ramp = min(round(self.ramp_s * rate_hz), len(sound) // 2)
-        ramp = 0.5 - 0.5 * np.cos(np.pi * (np.arange(n_ramp) + 0.5) / max(n_ramp, 1))
-        sound[:n_ramp] *= ramp
-        sound[len(sound) - n_ramp :] *= ramp[::-1]
-        return sound.astype(np.float32)
+    def characteristic_hz(self) -> Float64[np.ndarray, " channels"]:
+        """Return the frequency to which each channel is tuned, falling from channel to channel."""
+        return characteristic_hz(places(self.n_channels, self.range_hz))
 
 
 class EncoderStream:
@@ -148,7 +202,9 @@ class EncoderStream:
         n = encoder.n_channels
         self._encoder = encoder
         self._rate_hz = rate_hz
-        self._filter: MembraneFilter = membrane_filter(n, rate_hz, encoder.rate_hz, encoder.membrane)
+        self._filter: MembraneFilter = membrane_filter(
+            n, rate_hz, encoder.rate_hz, encoder.membrane, encoder.range_hz
+        )
         self._keys = hair_cell.channel_keys(encoder.seed, stream, n)
         self._state = hair_cell.resting_state(n, encoder.constants)
         overlap = self._filter.window_out - self._filter.hop_out
@@ -208,6 +264,17 @@ class EncoderStream:
         times = (step[order] + np.int64(self._n_out + skipped)) * 1e6 / self._encoder.rate_hz
         self._n_out += n_steps
         return np.rint(times).astype(np.int64), np.concatenate(channels)[order].astype(np.uint16)
+
+
+def _with_ramps(
+    block: Float64[np.ndarray, " samples"], ramp: Float64[np.ndarray, " ramp"], first: int, n_samples: int
+) -> Float64[np.ndarray, " samples"]:
+    """Fade the part of a block that lies near the two ends of the sound, in place."""
+    place = np.arange(first, first + len(block))
+    to_end = np.minimum(place, n_samples - 1 - place)
+    near = to_end < len(ramp)
+    block[near] *= ramp[to_end[near]]
+    return block
 
 
 def _one_channel(audio: np.ndarray) -> np.ndarray:

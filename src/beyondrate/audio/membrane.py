@@ -25,10 +25,26 @@ KERNEL_S = 0.095  # how long a place rings
 EDGE_S = 0.005  # how long the band limit rings on the other side of time zero
 BLOCK_S = 0.32  # about how much sound is transformed at a time
 
+RangeHz = tuple[float | None, float | None]  # lowest and highest; None: the end of the membrane
+WHOLE: RangeHz = (None, None)
 
-def places(n_channels: int) -> Float64[np.ndarray, " channels"]:
-    """Return the place of each channel on the membrane."""
-    return np.linspace(0.0, LENGTH, n_channels)
+
+def places(n_channels: int, range_hz: RangeHz = WHOLE) -> Float64[np.ndarray, " channels"]:
+    """Return the place of each channel, equal steps from where the highest frequency resonates.
+
+    >>> characteristic_hz(places(3, (200.0, 5000.0))).round().tolist()
+    [5000.0, 1010.0, 200.0]
+    """
+    low_hz, high_hz = range_hz
+    first = 0.0 if high_hz is None else _place_of(high_hz)
+    last = LENGTH if low_hz is None else _place_of(low_hz)
+    return np.linspace(first, last, n_channels)
+
+
+def _place_of(frequency_hz: float) -> float:
+    """Return the place that resonates at a frequency."""
+    stiffness = MASS * (2 * math.pi * frequency_hz) ** 2 + STIFFNESS_OFFSET
+    return -math.log(stiffness / STIFFNESS) / STIFFNESS_DECAY
 
 
 def characteristic_hz(place: Float64[np.ndarray, " channels"]) -> Float64[np.ndarray, " channels"]:
@@ -85,7 +101,14 @@ class MembraneFilter:
     "heidelberg" the whole response.
     """
 
-    def __init__(self, n_channels: int, rate_in_hz: int, rate_out_hz: int, membrane: str) -> None:
+    def __init__(
+        self,
+        n_channels: int,
+        rate_in_hz: int,
+        rate_out_hz: int,
+        membrane: str,
+        range_hz: RangeHz = WHOLE,
+    ) -> None:
         unit = math.gcd(rate_in_hz, rate_out_hz)  # blocks are whole numbers of 1/unit seconds at both rates
         kernel = math.ceil((KERNEL_S + EDGE_S) * unit - 1e-6)
         hop = max(kernel, round(BLOCK_S * unit))
@@ -104,8 +127,9 @@ class MembraneFilter:
         )
         lag = np.exp(-2j * np.pi * frequency * self.lead_out / rate_out_hz)
         shape = _band_limit(frequency, limit_hz) * (rate_out_hz / rate_in_hz) * lag
+        place = places(n_channels, range_hz)
         for start in range(0, n_channels, 32):
-            part = transfer(frequency, places(n_channels)[start : start + 32])
+            part = transfer(frequency, place[start : start + 32])
             self.gain[start : start + 32, 1:] = (part.conj() if membrane == "causal" else part) * shape
 
     def spectrum(self, block: Float32[np.ndarray, " samples"]) -> Complex64[np.ndarray, " bins"]:
@@ -126,10 +150,12 @@ _cached_filter = lru_cache(maxsize=4)(MembraneFilter)
 _making_filter = threading.Lock()
 
 
-def membrane_filter(n_channels: int, rate_in_hz: int, rate_out_hz: int, membrane: str) -> MembraneFilter:
+def membrane_filter(
+    n_channels: int, rate_in_hz: int, rate_out_hz: int, membrane: str, range_hz: RangeHz = WHOLE
+) -> MembraneFilter:
     """Return the filters, which are made once for each combination, also when many threads ask at once."""
     with _making_filter:
-        return _cached_filter(n_channels, rate_in_hz, rate_out_hz, membrane)
+        return _cached_filter(n_channels, rate_in_hz, rate_out_hz, membrane, range_hz)
 
 
 def _band_limit(frequency: Float64[np.ndarray, " bins"], limit_hz: float) -> Float64[np.ndarray, " bins"]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.table import Table
 
-from beyondrate.cli.arguments import In, Out
+from beyondrate.cli.arguments import In, Out, names
+from beyondrate.cli.encode import PICTURES
 from beyondrate.cli.terminal import out_console, progress_shown
+from beyondrate.errors import InputError
+from beyondrate.events import SpikeTrains
+
+SHOWN = 2  # rasters in the terminal
+Trials = Annotated[
+    str | None, typer.Option("--trials", help="Of an .nwb: the column of its trials that is the class.")
+]
 
 app = typer.Typer(help="Event data: named sets, files and what is in them.", no_args_is_help=True)
 
@@ -48,44 +57,144 @@ def data_get(
 
 
 @app.command("info")
-def data_info(path: Annotated[Path, typer.Argument(help="Event file, .h5 or .npz.")]) -> None:
-    """Say what is in an event file, and what in it would mislead an analysis of timing."""
-    from beyondrate import storage
+def data_info(
+    path: Annotated[Path, typer.Argument(help="Event file or folder: whatever data import reads.")],
+    trials: Trials = None,
+    raster: Annotated[Path | None, typer.Option(help="Draw some samples: .png, .pdf or .svg.")] = None,
+) -> None:
+    """Say what is in event data, and what in it would mislead an analysis of timing."""
     from beyondrate.datasets.info import describe
+    from beyondrate.datasets.text_raster import text_raster
 
-    out_console.print(str(describe(storage.load(path))), highlight=False, markup=False)
+    if raster is not None and raster.suffix.lower() not in PICTURES:
+        raise InputError(
+            f"suffix {raster.suffix!r} is no picture's", remedy=f"give {', '.join(PICTURES)}", file=raster
+        )
+    trains = _loaded(path, trials)
+    out_console.print(str(describe(trains)), highlight=False, markup=False)
+    if columns := trains.meta.get("trial_columns"):
+        known = f"--trials makes one of the trials' columns the class: {', '.join(columns)}"
+        out_console.print(known, highlight=False, markup=False)
+    spiking = np.flatnonzero(trains.spikes_per_sample)
+    firsts = spiking[np.sort(np.unique(trains.labels[spiking], return_index=True)[1])]
+    for sample in firsts[:SHOWN].tolist():
+        out_console.print(f"\n{text_raster(trains[sample])}", highlight=False, markup=False)
+    if raster is not None:
+        from beyondrate.audio.picture import draw_rasters
+
+        draw_rasters(trains, None, raster)
+        out_console.print(f"\n{raster}: the first sample of some classes", highlight=False, soft_wrap=True)
 
 
 @app.command("import")
 def data_import(
     source: Annotated[
         Path,
-        typer.Argument(metavar="IN", help="SHD's HDF5, .npz, .csv, a recording .aedat, N-MNIST's folder."),
+        typer.Argument(
+            metavar="IN",
+            help="SHD's HDF5, .npz, .csv, a recording .aedat or .nwb, N-MNIST's folder; with --threshold a "
+            ".csv of values over time.",
+        ),
     ],
     target: Out,
+    trials: Trials = None,
+    threshold: Annotated[
+        str | None,
+        typer.Option(help="IN holds values: an event a step of this size, such as 0.1, or 0.1,5 by channel."),
+    ] = None,
+    encoder: Annotated[
+        str, typer.Option(help="Of values: level-crossing, or sigma-delta (with --tau).")
+    ] = "level-crossing",
+    rate: Annotated[float | None, typer.Option(help="Of values without a column of times: in Hz.")] = None,
+    tau: Annotated[float | None, typer.Option(help="Of sigma-delta: time constant in seconds.")] = None,
 ) -> None:
     """Read event data of others and write it as OUT's suffix says.
 
     A recording NAME.aedat is cut into labelled samples as NAME_labels.csv beside it says. The columns of a
-    .csv are time_us or time_s, unit, sample, and label and group if there are any.
+    .csv of spikes are time_us or time_s, unit, sample, and label, group and split if there are any; of values
+    they are a column a channel, and the same but for unit.
     """
     from beyondrate import storage
 
     storage.check_writable(target)
-    with storage.opened(source) as trains:
-        storage.save(trains.stream() if isinstance(trains, storage.EventFile) else trains, target)
+    if threshold is not None:
+        _import_values(source, target, encoder, threshold, rate, tau)
+        return
+    if rate is not None or tau is not None:
+        raise InputError(
+            "--rate and --tau are of values over time", remedy="give --threshold too", file=source
+        )
+    if trials is not None:
+        trains = _loaded(source, trials)
+        storage.save(trains, target)
         out_console.print(f"{target}: {trains!r}", highlight=False, soft_wrap=True)
+        return
+    with storage.opened(source) as found:
+        storage.save(found.stream() if isinstance(found, storage.EventFile) else found, target)
+        out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
+
+
+def _loaded(path: Path, trials: str | None) -> SpikeTrains:
+    from beyondrate import storage
+
+    if trials is None:
+        return storage.load(path)
+    if path.suffix.lower() != ".nwb":
+        raise InputError("has no trials to choose a column of", remedy="leave out --trials", file=path)
+    return storage.nwb.read(path, label=trials)
+
+
+def _import_values(
+    source: Path, target: Path, encoder: str, threshold: str, rate: float | None, tau: float | None
+) -> None:
+    """Turn a table of values over time into events, and say how well the events tell the values."""
+    from beyondrate import signals, storage
+
+    if encoder not in signals.ENCODERS:
+        raise InputError(f"encoder is {encoder!r}", remedy=f"choose from {', '.join(signals.ENCODERS)}")
+    if (encoder == "sigma-delta") != (tau is not None):
+        raise InputError(
+            f"{encoder} {'needs a' if tau is None else 'has no'} time constant",
+            remedy="give --encoder sigma-delta and --tau, or neither",
+        )
+    try:
+        thresholds = [float(step) for step in names(threshold)]
+    except ValueError:
+        raise InputError(
+            f"threshold is {threshold!r}", remedy="give a number, or one for each channel"
+        ) from None
+    table = signals.read_table(source, rate)
+    facts: dict[str, Any] = {
+        "labels": table.labels, "groups": table.groups, "channels": table.channels, "meta": table.meta
+    }  # fmt: skip
+    try:
+        if tau is None:
+            coded = signals.level_crossing(table.signals, table.rate_hz, thresholds, **facts)
+        else:
+            coded = signals.sigma_delta(table.signals, table.rate_hz, thresholds, tau, **facts)
+    except InputError as error:
+        raise error.in_file(source) from None
+    storage.save(coded.trains, target)
+    out_console.print(f"{target}: {coded.trains!r}", highlight=False, soft_wrap=True)
+    shown = Table("channel", "threshold", "error (rms)", "error (largest)")
+    told = coded.trains.meta["signal"]["threshold"]
+    for row in zip(table.channels, told, coded.rms_error, coded.largest_error, strict=True):
+        shown.add_row(row[0], *(f"{value:.3g}" for value in row[1:]))
+    out_console.print(shown, highlight=False, markup=False)
 
 
 @app.command("export")
 def data_export(
     source: In,
-    target: Out,
-    format: Annotated[str, typer.Option(help="h5 (ours), shd (SHD's layout) or npz.")] = "shd",
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, .h5, .npz or .csv.")],
+    format: Annotated[
+        str | None, typer.Option(help="shd (SHD's layout, for .h5), h5 (ours), npz or csv (by the suffix).")
+    ] = None,
 ) -> None:
     """Write an event file in a layout that other tools read."""
     from beyondrate import storage
 
-    storage.check_writable(target)
+    format = format or {".npz": "npz", ".csv": "csv"}.get(target.suffix.lower(), "shd")
+    storage.check_writable(target, format=format)
     storage.save(storage.load(source), target, format=format)
-    out_console.print(f"{target}: written as {format}", highlight=False)
+    out_console.print(f"{target}: written as {format}", highlight=False, soft_wrap=True)

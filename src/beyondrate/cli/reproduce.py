@@ -12,8 +12,7 @@ from rich.table import Table
 from beyondrate.cli.terminal import KEPT, out_console, progress_shown
 
 if TYPE_CHECKING:
-    from beyondrate.datasets.split import Protocol
-    from beyondrate.reproduce.experiment import Preset
+    from beyondrate.reproduce.experiment import Preset, Protocol
     from beyondrate.reproduce.figure import Reproduction
 
 
@@ -27,7 +26,8 @@ def reproduce(
     ] = "quick",
     seeds: Annotated[int | None, typer.Option(help="Trainings of each net (the preset's).", min=1)] = None,
     protocol: Annotated[
-        str, typer.Option(help="held-out (speakers apart), or yu2025 (divided as the paper's code does).")
+        str,
+        typer.Option(help="held-out (speakers apart), yu2025 (as that paper's code does), one-group-out."),
     ] = "held-out",
     out: Annotated[Path | None, typer.Option(help="Folder for a paper's figures (runs/PAPER).")] = None,
     workers: Annotated[

@@ -6,15 +6,44 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from beyondrate import storage
 from beyondrate.datasets import dvs_gesture, heidelberg, published_norm, spoken_digits
 from beyondrate.datasets.camera import clips, pooled
+from beyondrate.datasets.neo_view import from_neo, from_neo_epoch, to_neo
+from beyondrate.datasets.tonic_view import apply_tonic, from_tonic, to_tonic
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.progress import Progress, silent
 
-__all__ = ["DATA_SETS", "DataSet", "clips", "get", "load", "pooled"]
+if TYPE_CHECKING:
+    from beyondrate.datasets.torch_view import TorchDataset, collate_rows
+
+__all__ = [
+    "DATA_SETS",
+    "DataSet",
+    "TorchDataset",
+    "apply_tonic",
+    "clips",
+    "collate_rows",
+    "from_neo",
+    "from_neo_epoch",
+    "from_tonic",
+    "get",
+    "load",
+    "pooled",
+    "to_neo",
+    "to_tonic",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name in ("TorchDataset", "collate_rows"):  # torch takes a second to load
+        from beyondrate.datasets import torch_view
+
+        return getattr(torch_view, name)
+    raise AttributeError(f"module 'beyondrate.datasets' has no attribute {name!r}")
 
 
 @dataclass(frozen=True)

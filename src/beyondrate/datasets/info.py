@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
 
-from beyondrate.datasets.split import class_name, named_test_samples
+from beyondrate.datasets.split import class_name, named_samples
 from beyondrate.events import SpikeTrains
 from beyondrate.storage import on_float16_grid
 
@@ -28,6 +30,21 @@ class Spread:
     most: float
 
 
+class Leak(NamedTuple):
+    """What one part of the data's own split shares with another.
+
+    Args:
+        part, other: the parts, of which ``other`` comes first: a test sample is a copy of a training sample.
+        copies: samples of the part whose spikes are those of a sample of the other.
+        groups: groups that have samples in both.
+    """
+
+    part: str
+    other: str
+    copies: int
+    groups: int
+
+
 @dataclass(frozen=True)
 class Description:
     """Facts about event data; ``str`` of it is the text that people read.
@@ -40,6 +57,8 @@ class Description:
         empty_samples: samples without a spike.
         samples_per_class: number of samples by the name of the class.
         spikes_per_class: mean number of spikes a sample by the name of the class.
+        count_auc_per_class: probability that a sample of the class has more spikes than one of another class
+            (ties count half): 0.5 if its spike count does not tell it from the others, 0 or 1 if it does.
         count_ratio: largest of these means over the smallest (inf if a class has no spikes).
         count_leak: share of the variance of a sample's spike count that its class explains (epsilon
             squared, Kelley 1935: eta squared less what chance explains): how far counts alone tell classes.
@@ -50,9 +69,8 @@ class Description:
         repeated_spikes: spikes that repeat another one of the same unit at the same microsecond.
         repeated_samples: samples whose spikes are those of an earlier sample.
         first_us_share, last_us_share: share of all spikes that lie at time 0, at the very end of a sample.
-        n_test: samples that meta["split"] names as test samples.
-        shared_groups: groups that have both test and training samples.
-        repeated_test_samples: test samples whose spikes are those of a training sample.
+        samples_per_part: number of samples by the parts that meta["split"] names; empty if it names none.
+        leaks: what each two of these parts share.
         derived: what the file did not tell, so that it was derived from the spikes.
     """
 
@@ -66,6 +84,7 @@ class Description:
     empty_samples: int
     samples_per_class: dict[str, int]
     spikes_per_class: dict[str, float]
+    count_auc_per_class: dict[str, float]
     count_ratio: float
     count_leak: float
     samples_per_group: dict[str, int]
@@ -76,9 +95,8 @@ class Description:
     repeated_samples: int
     first_us_share: float
     last_us_share: float
-    n_test: int
-    shared_groups: int
-    repeated_test_samples: int
+    samples_per_part: dict[str, int]
+    leaks: tuple[Leak, ...]
     derived: tuple[str, ...]
 
     @property
@@ -112,7 +130,7 @@ def describe(trains: SpikeTrains) -> Description:
     for block in blocks:
         heard[block.units] = True
     prints = np.concatenate([_fingerprints(block) for block in blocks] or [np.zeros(0, np.uint64)])
-    is_test = named_test_samples(trains)
+    parts = _parts(trains)
     last_us = int(trains.times_us.max(initial=0))
     n_spikes = max(trains.n_spikes, 1)
     spiking = totals > 0
@@ -127,6 +145,7 @@ def describe(trains: SpikeTrains) -> Description:
         empty_samples=int(np.count_nonzero(~spiking)),
         samples_per_class=dict(zip(names, class_sizes.tolist(), strict=True)),
         spikes_per_class=dict(zip(names, class_means.tolist(), strict=True)),
+        count_auc_per_class=dict(zip(names, _aucs(totals, class_of), strict=True)),
         count_ratio=_ratio(class_means),
         count_leak=_explained(totals, class_of),
         samples_per_group=_group_sizes(trains),
@@ -137,9 +156,8 @@ def describe(trains: SpikeTrains) -> Description:
         repeated_samples=int(np.count_nonzero(spiking)) - len(np.unique(prints[spiking])),
         first_us_share=float(np.count_nonzero(trains.times_us == 0)) / n_spikes,
         last_us_share=float(np.count_nonzero(trains.times_us == trains.duration_us)) / n_spikes,
-        n_test=int(is_test.sum()),
-        shared_groups=_shared_groups(trains, is_test),
-        repeated_test_samples=int(np.isin(prints[is_test & spiking], prints[~is_test & spiking]).sum()),
+        samples_per_part={part: int(members.sum()) for part, members in parts.items()},
+        leaks=tuple(_leaks(trains, parts, prints, spiking)),
         derived=tuple(trains.meta.get("derived", ())),
     )
 
@@ -193,6 +211,16 @@ def _explained(values: Int64[np.ndarray, " samples"], class_of: Int64[np.ndarray
     return max(0.0, float(1 - within / np.var(values, ddof=1)))
 
 
+def _aucs(values: Int64[np.ndarray, " samples"], class_of: Int64[np.ndarray, " samples"]) -> list[float]:
+    """Return the area under the ROC curve of each class against all others: Mann and Whitney's U / (n m)."""
+    from scipy.stats import rankdata  # scipy.stats takes half a second to load
+
+    ranks, sizes = rankdata(values), np.bincount(class_of)
+    above = np.bincount(class_of, weights=ranks) - sizes * (sizes + 1) / 2
+    pairs = sizes * (len(values) - sizes)
+    return [float(u / n) if n else 0.5 for u, n in zip(above, pairs, strict=True)]
+
+
 def _group_sizes(trains: SpikeTrains) -> dict[str, int]:
     if trains.groups is None:
         return {}
@@ -202,10 +230,21 @@ def _group_sizes(trains: SpikeTrains) -> dict[str, int]:
     return dict(zip(told, sizes.tolist(), strict=True))
 
 
-def _shared_groups(trains: SpikeTrains, is_test: np.ndarray) -> int:
-    if trains.groups is None:
-        return 0
-    return len(np.intersect1d(trains.groups[is_test], trains.groups[~is_test]))
+def _parts(trains: SpikeTrains) -> dict[str, np.ndarray]:
+    """Return which samples belong to each part that the data name, if they name more than one."""
+    members = {part: named_samples(trains, part) for part in ("train", "valid", "test")}
+    found = {part: of_part for part, of_part in members.items() if of_part.any()}
+    return found if len(found) > 1 else {}
+
+
+def _leaks(
+    trains: SpikeTrains, parts: dict[str, np.ndarray], prints: np.ndarray, spiking: np.ndarray
+) -> Iterator[Leak]:
+    for (other, of_other), (part, of_part) in itertools.combinations(parts.items(), 2):
+        copies = np.isin(prints[of_part & spiking], prints[of_other & spiking]).sum()
+        groups = trains.groups
+        shared = () if groups is None else np.intersect1d(groups[of_part], groups[of_other])
+        yield Leak(part, other, int(copies), len(shared))
 
 
 def _repeated_spikes(block: SpikeTrains) -> int:
@@ -260,12 +299,13 @@ def _warnings(facts: Description) -> Iterator[str]:
         yield f"{facts.repeated_spikes:,} spikes repeat another one of the same unit at the same microsecond."
     if facts.repeated_samples:
         yield f"{facts.repeated_samples:,} samples are copies of an earlier one."
-    if facts.repeated_test_samples:
-        n_copies, n_test = facts.repeated_test_samples, facts.n_test
-        yield f"{n_copies:,} of {n_test:,} test samples are copies of training samples."
-    if facts.shared_groups:
-        n_groups = len(facts.samples_per_group)
-        yield f"{facts.shared_groups} of {n_groups} groups are in both the test and the training part."
+    for leak in facts.leaks:
+        if leak.copies:
+            size = facts.samples_per_part[leak.part]
+            yield f"{leak.copies:,} of {size:,} {leak.part} samples are copies of {leak.other} samples."
+        if leak.groups:
+            n_groups = len(facts.samples_per_group)
+            yield f"{leak.groups} of {n_groups} groups are in both the {leak.part} and the {leak.other} part."
     for share, where in (
         (facts.first_us_share, "at time 0"),
         (facts.last_us_share, "at the end of a sample"),
@@ -284,7 +324,8 @@ def _lines(facts: Description) -> Iterator[str]:
     yield f"time grid: {'float16 seconds' if facts.float16 else _ms(facts.grid_us)}"
     yield f"classes: {len(facts.samples_per_class)}"
     for name, size in facts.samples_per_class.items():
-        yield f"  {name}: {size:,} samples, {facts.spikes_per_class[name]:,.1f} spikes on average"
+        mean, auc = facts.spikes_per_class[name], facts.count_auc_per_class[name]
+        yield f"  {name}: {size:,} samples, {mean:,.1f} spikes on average, AUC of the count {auc:.2f}"
     yield (
         f"counts: class means max/min {facts.count_ratio:.2f}; "
         f"the class explains {facts.count_leak:.0%} of their variance"
@@ -292,12 +333,13 @@ def _lines(facts: Description) -> Iterator[str]:
     if facts.samples_per_group:
         sizes = facts.samples_per_group.values()
         yield f"groups: {len(sizes)}, of {min(sizes):,} to {max(sizes):,} samples"
-    if facts.n_test:
-        yield f"split: {facts.n_test:,} test samples, {facts.n_samples - facts.n_test:,} others"
+    if facts.samples_per_part:
+        sizes_of_parts = (f"{size:,} {part}" for part, size in facts.samples_per_part.items())
+        yield f"split: {', '.join(sizes_of_parts)}"
     if facts.derived:
         yield f"not in the file, derived from the spikes: {', '.join(facts.derived)}"
     yield from (f"warning: {warning}" for warning in facts.warnings)
 
 
-def _ms(us: float) -> str:
+def _ms(us: float | int) -> str:
     return f"{us / 1000:g} ms" if us >= 1000 else f"{us:g} µs"

@@ -75,7 +75,7 @@ def make_split(
         return _by_index(trains)
     _check_shares(test_share, validation_share)
     rng = np.random.default_rng(seed)
-    test, validation = _named_samples(trains, "test"), _named_samples(trains, "valid")
+    test, validation = named_samples(trains, "test"), named_samples(trains, "valid")
     if validation.any():
         if not test.any():
             raise InputError(
@@ -96,16 +96,44 @@ def make_split(
     return _split(training, validation, test, how)
 
 
+def one_group_out(trains: SpikeTrains) -> list[Split]:
+    """Return as many splits as there are groups: each is the test part once, and validates once.
+
+    Raises:
+        InputError: if there are fewer than three groups, or a class is in too few of them.
+
+    Example:
+        >>> samples = [([100], [0])] * 12
+        >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 6, groups=[0, 0, 1, 1, 2, 2] * 2,
+        ...                                   n_units=1, duration_us=1000)
+        >>> [trains.groups[split.test][0].item() for split in one_group_out(trains)]
+        [0, 1, 2]
+    """
+    _check_classes(trains)
+    groups = [] if trains.groups is None else np.unique(trains.groups).tolist()
+    if len(groups) < 3:
+        raise InputError(
+            f"the data have {len(groups)} group{'s' * (len(groups) != 1)}, and one is to be left out",
+            remedy="give samples of three groups or more, or another protocol",
+        )
+    how = (
+        f"Each of the {len(groups)} groups is left out once, to test on; the one after it validates. "
+        "Accuracies are of all groups, each answered by nets that never met it."
+    )
+    splits = []
+    for tested, validating in zip(groups, [*groups[1:], groups[0]], strict=True):
+        test, validation = (np.asarray(trains.groups) == group for group in (tested, validating))
+        _check_parts(trains, ~test & ~validation, validation)
+        splits.append(_split(~test & ~validation, validation, test, how))
+    return splits
+
+
 def _split(training: _Part, validation: _Part, test: _Part, protocol: str) -> Split:
     return Split(np.flatnonzero(training), np.flatnonzero(validation), np.flatnonzero(test), protocol)
 
 
-def named_test_samples(trains: SpikeTrains) -> _Part:
-    """Return which samples meta["split"] names as test samples."""
-    return _named_samples(trains, "test")
-
-
-def _named_samples(trains: SpikeTrains, part: str) -> _Part:
+def named_samples(trains: SpikeTrains, part: str) -> _Part:
+    """Return which samples meta["split"] names as "train", "valid" or "test"; without it all are "train"."""
     part_of = {"test": "test", "valid": "valid", "train": "train", 1: "test", 0: "train"}
     entries = list(trains.meta.get("split", [0] * len(trains)))
     unknown = [entry for entry in entries if entry not in part_of]

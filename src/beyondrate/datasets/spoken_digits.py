@@ -160,7 +160,7 @@ def build(
 
     Example:
         >>> build("mini")  # doctest: +SKIP
-        SpikeTrains(480 samples, 615,214 spikes, 128 units, 1000 ms, 20 classes)
+        SpikeTrains(480 samples, 608,659 spikes, 128 units, 1000 ms, 20 classes)
     """
     if size not in SIZES:
         raise InputError(f"size is {size!r}", remedy=f"choose from {', '.join(SIZES)}")

@@ -68,11 +68,10 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
         )
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         look = _looks(panels)
-        top = _top(panels)
-        for axis, panel in zip(axes, ({**panel, "top": top} for panel in panels), strict=False):
-            _DRAW[panel["kind"]](axis, panel, look)
+        for axis, panel in zip(axes, panels, strict=False):
+            _DRAW[panel["kind"]](axis, {**panel, "top": _top(panels, panel["y_label"])}, look)
             axis.set_title(panel["title"])
-            axis.set_xlabel(panel["x_label"])
+            axis.set_xlabel(axis.get_xlabel() or panel["x_label"])
             axis.set_ylabel(axis.get_ylabel() or panel["y_label"])
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
@@ -100,9 +99,10 @@ def _is_list(panel: Panel) -> bool:
     return panel["kind"] == "bars" and any(len(name) > LONG_NAME for name in panel["groups"])
 
 
-def _top(panels: Sequence[Panel]) -> float:
-    """Return where the axes of all lists of bars end, so that their panels can be compared."""
-    ends = [max(s["high"] or s["y"]) for panel in panels if _is_list(panel) for s in panel["series"]]
+def _top(panels: Sequence[Panel], y_label: str) -> float:
+    """Return where the axes of all lists of bars of one quantity end, so that they can be compared."""
+    alike = [panel for panel in panels if _is_list(panel) and panel["y_label"] == y_label]
+    ends = [max(s["high"] or s["y"]) for panel in alike for s in panel["series"]]
     return 1.08 * max(ends, default=1.0)
 
 

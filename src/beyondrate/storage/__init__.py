@@ -11,7 +11,7 @@ import numpy as np
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.storage import aedat, atomic, csv_table, h5, nmnist, npz, shd
+from beyondrate.storage import aedat, atomic, csv_spikes, h5, nmnist, npz, nwb, shd
 from beyondrate.storage.atomic import atomic_path
 from beyondrate.storage.guards import EVENT_FILE, EVENT_FILES, reading
 from beyondrate.storage.seconds import on_float16_grid
@@ -30,14 +30,16 @@ __all__ = [
 ]
 
 _Reader = Callable[[Path, slice | None], SpikeTrains]
-_FORMAT_OF_SUFFIX = {".h5": "h5", ".hdf5": "h5", ".npz": "npz"}
+_READER_OF_SUFFIX: dict[str, _Reader] = {".csv": csv_spikes.read, ".nwb": nwb.read}
+_FORMAT_OF_SUFFIX = {".h5": "h5", ".hdf5": "h5", ".npz": "npz", ".csv": "csv"}
 
 
 def load(path: str | Path, *, samples: slice | None = None) -> SpikeTrains:
     """Read spike trains from a file: our HDF5, SHD's HDF5 layout, .npz, or a recording of others.
 
-    What others record: AEDAT (`beyondrate.storage.aedat`), a .csv (`beyondrate.storage.csv_table`), and the
-    folder of N-MNIST (`beyondrate.storage.nmnist`). Files are told apart by what they hold, but for .csv.
+    What others record: AEDAT (`beyondrate.storage.aedat`), a .csv (`beyondrate.storage.csv_spikes`), NWB
+    (`beyondrate.storage.nwb`), and the folder of N-MNIST (`beyondrate.storage.nmnist`). Files are told apart
+    by what they hold, but for .csv and .nwb.
 
     Args:
         path: the file or folder.
@@ -121,12 +123,12 @@ def _reader(path: Path) -> _Reader | None:
         return npz.read
     if head == aedat.MAGIC:
         return aedat.read
-    return csv_table.read if path.suffix.lower() == ".csv" else None
+    return _READER_OF_SUFFIX.get(path.suffix.lower())
 
 
 def _hdf5(path: Path) -> h5py.File:
     if not h5py.is_hdf5(path):
-        raise InputError("is neither HDF5 nor .npz, AEDAT or .csv", remedy=EVENT_FILES)
+        raise InputError("is neither HDF5 nor .npz, AEDAT, .csv or .nwb", remedy=EVENT_FILES)
     return h5py.File(path, "r")
 
 
@@ -155,7 +157,8 @@ def save(
     Args:
         trains: what to write; a stream is written block by block as "h5", and joined for the other formats.
         path: the file; one that exists is replaced once the new one is complete.
-        format: "h5" (ours), "shd" (SHD's HDF5 layout) or "npz"; default by suffix (.h5, .hdf5: ours; .npz).
+        format: "h5" (ours), "shd" (SHD's HDF5 layout), "npz" or "csv" (`beyondrate.storage.csv_spikes`);
+            default by suffix (.h5, .hdf5: ours; .npz; .csv).
         time_dtype: type of the seconds in SHD's layout: float32, float64 or float16; see
             `beyondrate.storage.shd.write`.
 
@@ -170,8 +173,10 @@ def save(
             h5.write(as_stream(trains) if isinstance(trains, SpikeTrains) else trains, temporary)
         elif chosen == "shd":
             shd.write(trains, temporary, time_dtype)
-        else:
+        elif chosen == "npz":
             npz.write(trains, temporary)
+        else:
+            csv_spikes.write(trains, temporary)
 
 
 def check_writable(path: str | Path, *, format: str | None = None) -> None:
@@ -186,11 +191,11 @@ def check_writable(path: str | Path, *, format: str | None = None) -> None:
 
 def _format(path: str | Path, format: str | None) -> str:
     chosen = format or _FORMAT_OF_SUFFIX.get(Path(path).suffix.lower())
-    if chosen not in ("h5", "shd", "npz"):
+    if chosen not in ("h5", "shd", "npz", "csv"):
         what = f"format {format!r}" if format else f"suffix {Path(path).suffix!r}"
         raise InputError(
             f"{what} is unknown",
-            remedy="give a path that ends in .h5 or .npz, or format h5, shd or npz",
+            remedy="give a path that ends in .h5, .npz or .csv, or format h5, shd, npz or csv",
             file=path,
         )
     return chosen

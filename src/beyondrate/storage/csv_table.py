@@ -1,12 +1,4 @@
-"""Event data as a table of text: one row a spike, comma-separated, the first line names the columns.
-
-Columns, in any order: ``time_us`` (whole microseconds) or ``time_s`` (seconds), both from the sample's
-start; ``unit`` (a whole number from 0); ``sample`` (a number or a name); optional ``label`` and ``group``
-(numbers or names, the same in all rows of a sample). Rows may be in any order. Samples come in the order of
-their numbers, or of their names if not all are numbers; names of labels and groups become label_names and
-group_names in meta. A sample without spikes has no row and does not exist; n_units and duration_us are
-derived from the spikes.
-"""
+"""Tables of text: comma-separated, the first line names the columns, rows belong to samples."""
 
 from __future__ import annotations
 
@@ -14,39 +6,37 @@ import csv
 import itertools
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float64, Int32, Int64
+from jaxtyping import Float64, Int64
 
 from beyondrate.errors import InputError
-from beyondrate.events import SpikeTrains, exact, offsets_from_lengths
-from beyondrate.storage.guards import DAMAGED, complete, reading
-from beyondrate.storage.seconds import microseconds
+from beyondrate.storage.guards import DAMAGED, reading
 
 _ROWS_AT_A_TIME = 1 << 16
 _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
-_WHOLE = re.compile(r"[0-9]{1,18}")
-_NEEDED = ("unit", "sample")
-_TIMES = ("time_us", "time_s")
-_OPTIONAL = ("label", "group")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+TIMES = ("time_us", "time_s")
+FACTS = ("label", "group", "split")
+_PARTS = ("train", "valid", "test")
 
 Columns = dict[str, tuple[str, ...]]
 
 
-def read(path: Path, samples: slice | None = None) -> SpikeTrains:
-    """Read a table of spikes.
+@contextmanager
+def opened(path: Path, kind: str) -> Iterator[Iterable[str]]:
+    """Give the lines of a table; failures name the file.
 
     Raises:
-        InputError: if a column is missing or unknown, a field is no number where one is needed, a row is
-            incomplete, a sample has two labels, or the file does not end with a line break.
+        InputError: if the file does not end with a line break.
     """
-    with reading(path, "a table of events"):
+    with reading(path, kind):
         _check_end(path)
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            trains = _trains(blocks(lines, (*_NEEDED, *_TIMES), _OPTIONAL))
-    return trains if samples is None else trains[samples]
+            yield lines
 
 
 def _check_end(path: Path) -> None:
@@ -96,9 +86,9 @@ def _check_names(names: list[str], known: Collection[str], optional: Collection[
         if names.count(name) > 1:
             raise InputError(f"has the column {name!r} twice", remedy="remove one of them")
     for name in known:
-        if name not in names and name not in _TIMES:
+        if name not in names and name not in TIMES:
             raise InputError(f"has no column {name!r}", remedy=f"add it; found: {found}")
-    if set(known) & set(_TIMES) and (len(set(names) & set(_TIMES)) != 1):
+    if set(known) & set(TIMES) and (len(set(names) & set(TIMES)) != 1):
         raise InputError(
             "has both time_us and time_s" if "time_us" in names else "has neither time_us nor time_s",
             remedy="give one: time_us (microseconds) or time_s (seconds)",
@@ -117,60 +107,55 @@ def numbers(fields: Sequence[str], name: str) -> Float64[np.ndarray, " rows"]:
     return np.array([float(field) for field in fields])
 
 
-class _Spikes(NamedTuple):
-    """The rows of a table: times, units, and the sample of each, numbered as they first appear."""
+class Samples(NamedTuple):
+    """The samples of a table in their order: of their numbers, or of their names if not all are numbers.
 
-    times_us: Int32[np.ndarray, " spikes"]
-    units: Int32[np.ndarray, " spikes"]
-    owners: Int64[np.ndarray, " spikes"]
+    Args:
+        place: of the samples as they first appear, in that order.
+        labels: numbers as they are, or places of names in the alphabet; 0 if the table has none.
+        groups: likewise; None if the table has none.
+        meta: label_names and group_names where they were names, split where the table has it.
+    """
 
-
-def _trains(table: Iterable[Columns]) -> SpikeTrains:
-    spikes, names, facts = _gathered(table)
-    order = np.argsort(_numbered(names)[0], kind="stable")
-    owners = np.argsort(order)[spikes.owners]
-    meta: dict[str, Any] = {}
-    numbered = {}
-    for fact, values in facts.items():
-        given, distinct = _numbered(values)
-        numbered[fact] = given[order] if values else None
-        if distinct is not None:
-            meta[f"{fact}_names"] = distinct
-    n_units, duration_us, derived = complete({}, spikes.times_us, spikes.units)
-    in_time = np.lexsort((spikes.times_us, owners))
-    return SpikeTrains(
-        times_us=spikes.times_us[in_time],
-        units=spikes.units[in_time],
-        offsets=offsets_from_lengths(np.bincount(owners, minlength=len(names))),
-        labels=np.zeros(len(names), np.int64) if numbered["label"] is None else numbered["label"],
-        groups=numbered["group"],
-        n_units=n_units,
-        duration_us=duration_us,
-        meta={**meta, **derived},
-    )
+    place: Int64[np.ndarray, " samples"]
+    labels: Int64[np.ndarray, " samples"]
+    groups: Int64[np.ndarray, " samples"] | None
+    meta: dict[str, Any]
 
 
-def _gathered(table: Iterable[Columns]) -> tuple[_Spikes, list[str], dict[str, list[str]]]:
-    """Return the spikes, the samples' names, and their labels and groups as far as there are such columns."""
-    spikes: list[_Spikes] = []
-    samples: dict[str, int] = {}
-    facts: dict[str, dict[int, str]] = {fact: {} for fact in _OPTIONAL}
-    for columns in table:
-        if "time_s" in columns:
-            times_us = microseconds(numbers(columns["time_s"], "time_s"), "time_s")
-        else:
-            times_us = exact(numbers(columns["time_us"], "time_us"), np.dtype(np.int32), "time_us")
-        units = exact(numbers(columns["unit"], "unit"), np.dtype(np.int32), "unit")
+class SampleColumns:
+    """Collects from a table, some rows at a time, what its columns tell of the samples.
+
+    >>> seen = SampleColumns()
+    >>> seen.owners({"sample": ("9", "8", "9"), "label": ("go", "stop", "go")}).tolist()
+    [0, 1, 0]
+    >>> seen.samples().labels.tolist(), seen.samples().meta
+    ([1, 0], {'label_names': ['go', 'stop']})
+    """
+
+    def __init__(self) -> None:
+        self._number: dict[str, int] = {}
+        self._facts: dict[str, dict[int, str]] = {fact: {} for fact in FACTS}
+
+    def owners(self, columns: Columns) -> Int64[np.ndarray, " rows"]:
+        """Return the sample of each row, numbered as they first appear in the table."""
         names = [name.strip() for name in columns["sample"]]
-        owners = [samples.setdefault(name, len(samples)) for name in names]
-        spikes.append(_Spikes(times_us, units, np.array(owners, np.int64)))
-        for fact in facts.keys() & columns.keys():
-            _collect(facts[fact], owners, names, columns[fact], fact)
-    if not samples or "" in samples:
-        problem = "has a row without sample" if samples else "has no spike"
-        raise InputError(problem, remedy="give one row a spike")
-    joined = _Spikes(*(np.concatenate(arrays) for arrays in zip(*spikes, strict=True)))
-    return joined, list(samples), {fact: list(values.values()) for fact, values in facts.items()}
+        if "" in names:
+            raise InputError("has a row without sample", remedy="give each row a sample")
+        owners = [self._number.setdefault(name, len(self._number)) for name in names]
+        for fact in self._facts.keys() & columns.keys():
+            _collect(self._facts[fact], owners, names, columns[fact], fact)
+        return np.array(owners, np.int64)
+
+    def samples(self) -> Samples:
+        """Return the samples of all rows so far."""
+        order = np.argsort(_numbered(list(self._number))[0], kind="stable")
+        told = {fact: [values[k] for k in order.tolist()] for fact, values in self._facts.items() if values}
+        meta: dict[str, Any] = {"split": told["split"]} if "split" in told else {}
+        numbers = {fact: _numbered(told[fact]) for fact in ("label", "group") if fact in told}
+        meta |= {f"{fact}_names": names for fact, (_, names) in numbers.items() if names is not None}
+        labels = numbers["label"][0] if "label" in numbers else np.zeros(len(order), np.int64)
+        return Samples(np.argsort(order), labels, numbers["group"][0] if "group" in numbers else None, meta)
 
 
 def _collect(
@@ -183,6 +168,10 @@ def _collect(
             raise InputError(
                 f"sample {name[:80]!r} has a row without {fact}", remedy=f"give one {fact} a sample"
             )
+        if fact == "split" and value not in _PARTS:
+            raise InputError(
+                f"sample {name[:80]!r} is in split {value[:80]!r}", remedy=f"choose from {', '.join(_PARTS)}"
+            )
         if found.setdefault(owner, value) != value:
             raise InputError(
                 f"sample {name[:80]!r} has the {fact}s {found[owner][:80]!r} and {value[:80]!r}",
@@ -190,9 +179,14 @@ def _collect(
             )
 
 
+def all_numbers(names: Iterable[str]) -> bool:
+    """Tell whether names are whole numbers, which are then taken as they are."""
+    return all(_WHOLE.fullmatch(name) for name in names)
+
+
 def _numbered(names: list[str]) -> tuple[Int64[np.ndarray, " names"], list[str] | None]:
     """Return whole numbers as they are; else each name's place in the alphabet, and the distinct names."""
-    if all(_WHOLE.fullmatch(name) for name in names):
+    if all_numbers(names):
         return np.array([int(name) for name in names], np.int64), None
     distinct = sorted(set(names))
     place = {name: number for number, name in enumerate(distinct)}

@@ -17,7 +17,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import MAX_DURATION_US
 
 EVENT_FILE = "an event file"  # the kind of file, as readers name it
-EVENT_FILES = "give an event file: ours, SHD's layout, .npz, AEDAT, a folder of N-MNIST or .csv"
+EVENT_FILES = "give an event file: ours, SHD's layout, .npz, AEDAT, a folder of N-MNIST, .csv or .nwb"
 DAMAGED = "the file is damaged or incomplete: copy, download or write it again"
 # All that h5py, HDF5, numpy, zipfile and zlib raise on files that are not what they claim to be.
 _READ_ERRORS = (
