@@ -7,17 +7,20 @@ import subprocess
 import sys
 
 CHECKED = """
+import numpy as np
 from jaxtyping import install_import_hook
 
-rooms = ["perturb", "variants", "storage", "tasks", "nn", "training", "recipes", "audit", "datasets"]
+rooms = ["perturb", "variants", "storage", "tasks", "nn", "training", "recipes", "audit", "datasets", "signals"]
 with install_import_hook([f"beyondrate.{room}" for room in rooms], "beartype.beartype"):
     import beyondrate as br
+    import beyondrate.signals
     from beyondrate.audit.metrics import count_leak
     from beyondrate.audit.run import audit
 
 trains = br.tasks.temporal_order.generate(150, seed=0)
 models = ["probe", "rate", "lif", "lif-delay", "gamma"]
 result = audit(trains, models=models, seeds=1, epochs=1, workers=0)
+br.signals.level_crossing(np.zeros((1, 2, 1)), 1000, 0.4, labels=[0])
 print(len(result.rows), "rows")
 try:
     count_leak(trains.counts()[0], trains.labels)

@@ -16,7 +16,7 @@ from beyondrate.errors import InputError, MissingExtraError
 from beyondrate.events import SpikeTrains
 
 if TYPE_CHECKING:
-    from beyondrate import datasets, nn, perturb, storage, tasks, variants
+    from beyondrate import datasets, nn, perturb, signals, storage, tasks, variants
     from beyondrate.audit.result import AuditResult
     from beyondrate.audit.run import audit
     from beyondrate.bench.run import bench
@@ -44,6 +44,7 @@ __all__ = [
     "predict",
     "reproduce",
     "save",
+    "signals",
     "storage",
     "tasks",
     "test",
