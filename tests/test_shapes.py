@@ -20,7 +20,7 @@ with install_import_hook([f"beyondrate.{room}" for room in rooms], "beartype.bea
 trains = br.tasks.temporal_order.generate(150, seed=0)
 models = ["probe", "rate", "lif", "lif-delay", "gamma"]
 result = audit(trains, models=models, seeds=1, epochs=1, workers=0)
-br.signals.level_crossing(np.zeros((1, 2, 1)), 1000, 0.4, labels=[0])
+br.signals.level_crossing(np.zeros((1, 2, 1)), 1000.0, 0.4, labels=[0])
 print(len(result.rows), "rows")
 try:
     count_leak(trains.counts()[0], trains.labels)
