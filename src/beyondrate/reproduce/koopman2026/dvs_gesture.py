@@ -40,7 +40,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
     channels, rows, columns = facts["shape"]
     return Reproduction(
         figure="koopman2026/dvs-gesture",
-        title=title("SpikingGamma on an event camera", plan, ["DVS-GESTURE"]),
+        title=title("Convolutional SpikingGamma on an event camera", plan, ["DVS-GESTURE"]),
         panels=[
             Panel(
                 title="accuracy (parameters)",

@@ -56,9 +56,9 @@ class GestureArm:
 
 ARMS: Mapping[str, GestureArm] = {
     "rate": GestureArm("MLP on counts", "rate"),
-    "lif": GestureArm("convolutional LIF, τ tuned", "lif", taus_s=(0.03, 0.1)),
-    "gated": GestureArm("convolutional SpikingGamma, gated", "gamma", {"rule": "gated"}),
-    "spatial": GestureArm("convolutional SpikingGamma, spatial", "gamma", {"rule": "spatial"}),
+    "lif": GestureArm("LIF, τ tuned", "lif", taus_s=(0.03, 0.1)),
+    "gated": GestureArm("SpikingGamma, gated", "gamma", {"rule": "gated"}),
+    "spatial": GestureArm("SpikingGamma, spatial", "gamma", {"rule": "spatial"}),
     "sparse": GestureArm("gated, θ0 = 0.3, mf = 0.1", "gamma", {"rule": "gated", "theta0": 0.3, "mf": 0.1}),
 }
 
