@@ -10,7 +10,8 @@ CHECKED = """
 import numpy as np
 from jaxtyping import install_import_hook
 
-rooms = ["perturb", "variants", "storage", "tasks", "nn", "training", "recipes", "audit", "datasets", "signals"]
+rooms = ["perturb", "variants", "storage", "signals", "tasks", "nn", "training", "recipes", "audit"]
+rooms += ["datasets"]
 with install_import_hook([f"beyondrate.{room}" for room in rooms], "beartype.beartype"):
     import beyondrate as br
     import beyondrate.signals
