@@ -15,7 +15,7 @@ from beyondrate.bench.run import AGAINST, NAMES
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "speed.json"
 PAGE = HERE.parent / "docs" / "speed.md"
-REFERENCE_COCHLEA_S = 760  # the published encoder's seconds for one second of sound at 700 channels
+COCHLEAS = HERE / "results" / "encoder.json"  # where the published encoder was timed too
 
 
 def page(result: dict[str, Any]) -> str:
@@ -60,10 +60,11 @@ def facts(rows: list[dict[str, Any]]) -> list[str]:
             )
         if row["work"] == "encoder":
             a_second = row["median_cpu_s"] / row["facts"]["seconds_of_sound"]
+            published = json.loads(COCHLEAS.read_text(encoding="utf-8"))["reference"]
             lines.append(
                 f"- The cochlea takes {a_second:.2f} s of processor time for a second of sound; the "
-                f"published encoder was measured at about {REFERENCE_COCHLEA_S} s, on another machine: "
-                f"{REFERENCE_COCHLEA_S / a_second:,.0f} times as long."
+                f"published encoder (lauscher {published['lauscher']}) takes {published['so_at_700_channels']:,} s "
+                f"({published['so_at_700_channels'] / a_second:,.0f} times as long), measured at 10 channels."
             )
     return lines
 

@@ -1,4 +1,4 @@
-"""Audit spoken-digits with five seeds, keep the figures as JSON and make the table of docs/spoken-digits.md.
+"""Audit spoken-digits with five seeds, keep the figures as JSON and make the end of docs/spoken-digits.md.
 
 python benchmarks/spoken_digits.py            # some ten minutes on two processors
 python benchmarks/spoken_digits.py --table    # only the table, from the JSON that is kept
@@ -13,6 +13,7 @@ import beyondrate as br
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "spoken-digits.json"
 PAGE = HERE.parent / "docs" / "spoken-digits.md"
+SECTION = "## What the audit finds\n"
 KEPT = (
     "title",
     "command",
@@ -37,14 +38,13 @@ def measure(seeds: int) -> None:
     RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def page() -> str:
-    """Return the page of figures as Markdown."""
+def section() -> str:
+    """Return the figures as the last section of the page."""
     kept = json.loads(RESULT.read_text(encoding="utf-8"))
     versions = ", ".join(f"{name} {version}" for name, version in kept["versions"].items())
     n_seeds = len(kept["protocol"]["seeds"])
     lines = [
-        "# spoken-digits: what the audit finds",
-        "",
+        SECTION,
         f"{kept['verdict']['headline']}",
         "",
         f"Test accuracy in percent, mean of {n_seeds} seeds (95 % interval over seeds and test samples).",
@@ -79,4 +79,5 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if not options.table:
         measure(options.seeds)
-    PAGE.write_text(page(), encoding="utf-8")
+    card = PAGE.read_text(encoding="utf-8").partition(SECTION)[0]
+    PAGE.write_text(card + section(), encoding="utf-8")

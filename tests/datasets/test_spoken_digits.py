@@ -67,6 +67,16 @@ def test_an_interrupted_build_goes_on_by_speaker_and_ends_the_same(tmp_path, mon
 
 
 @needs_speech
+def test_the_full_size_has_more_speakers_that_nobody_trained_on(tmp_path, monkeypatch):
+    monkeypatch.setitem(spoken_digits.SIZES, "full", Size(takes=1, n_channels=16))
+    trains = build("full", recipe=RECIPE, folder=tmp_path)
+    test = np.array(trains.meta["split"]) == "test"
+    assert set(trains.groups) - set(trains.groups[~test]) == {2, 3, 4}
+    assert (trains.spikes_per_sample > 0).all()
+    assert len(set(trains.meta["audio_sha256"])) == 5  # no two speakers sound the same
+
+
+@needs_speech
 def test_what_was_made_is_read_again_also_without_the_extra(tmp_path, monkeypatch):
     made = build("mini", recipe=RECIPE, folder=tmp_path)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

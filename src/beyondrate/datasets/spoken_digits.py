@@ -1,7 +1,8 @@
 """Spoken digits that a fresh machine makes itself: synthetic speech through the cochlea encoder.
 
 20 classes, the digits 0 to 9 in English and German, spoken by 12 synthetic speakers, two of whom are heard
-in the test part only: the shape of the Spiking Heidelberg Digits (Cramer et al., IEEE TNNLS 33, 2022).
+in the test part only: the shape of the Spiking Heidelberg Digits (Cramer et al., IEEE TNNLS 33, 2022). In the
+full size there are 14 speakers, four of them unseen.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ SPEAKERS = (
     Speaker("m2", "en", 48, 172, 0.97),
     Speaker("m6", "en-us", 42, 165, 1.01),
 )
+MORE_UNSEEN = (  # in the full size
+    Speaker("Annie", "en-gb-x-rp", 52, 168, 1.04),
+    Speaker("Michael", "en", 44, 178, 0.95),
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ class Recipe:
         noise_cutoff_hz: above it the noise falls by 12 dB an octave.
         onset_s: time before the word, and drawn once more for the time after it.
         longest_s: length of every sample; a word that does not fit in it is spoken faster.
-        test_speakers: speakers heard in the test part only.
+        test_speakers: speakers heard in the test part only, as are all of MORE_UNSEEN.
         test_share: share of the other speakers' takes that are also test.
         encoder_rate_hz: internal rate of the encoder.
     """
@@ -113,13 +118,24 @@ class Size(NamedTuple):
     n_channels: int
 
 
-SIZES = {"mini": Size(2, 128), "standard": Size(12, 700), "full": Size(42, 700)}
+SIZES = {"mini": Size(2, 128), "standard": Size(12, 700), "full": Size(36, 700)}
+
+
+def speakers_of(size: str) -> tuple[Speaker, ...]:
+    """Return who speaks in a size of the set.
+
+    Example:
+        >>> [len(speakers_of(size)) for size in SIZES]
+        [12, 12, 14]
+    """
+    return SPEAKERS + MORE_UNSEEN if size == "full" else SPEAKERS
 
 
 class _Plan(NamedTuple):
     """What all speakers' parts have in common."""
 
     size: Size
+    speakers: tuple[Speaker, ...]
     recipe: Recipe
     seed: int
     workers: int | None
@@ -176,8 +192,9 @@ def build(
             remedy="choose another with the environment variable BEYONDRATE_DATA",
             file=path.parent,
         ) from error
-    plan = _Plan(SIZES[size], recipe, seed, workers, progress)
-    part_paths = [path.with_name(f"{path.stem}.speaker-{i:02}.h5") for i in range(len(SPEAKERS))]
+    speakers = speakers_of(size)
+    plan = _Plan(SIZES[size], speakers, recipe, seed, workers, progress)
+    part_paths = [path.with_name(f"{path.stem}.speaker-{i:02}.h5") for i in range(len(speakers))]
     trains = _joined([_part(part_path, i, plan) for i, part_path in enumerate(part_paths)])
     storage.save(trains, path)
     for part_path in part_paths:
@@ -193,7 +210,7 @@ def file_path(
     folder: str | Path | None = None,
 ) -> Path:
     """Return where the data set of this size, recipe and seed is kept."""
-    facts = {"recipe": asdict(recipe), "speakers": SPEAKERS, "size": SIZES[size], "seed": seed}
+    facts = {"recipe": asdict(recipe), "speakers": speakers_of(size), "size": SIZES[size], "seed": seed}
     key = json.dumps({**facts, "encoder": ENCODER_VERSION}, sort_keys=True)
     name = f"spoken-digits-{size}-{hashlib.sha256(key.encode()).hexdigest()[:12]}.h5"
     return (Path(folder) if folder is not None else cache_folder()) / name
@@ -203,7 +220,7 @@ def _part(path: Path, speaker: int, plan: _Plan) -> SpikeTrains:
     """Make one speaker's takes and keep them, or read what an interrupted build kept."""
     n_takes = plan.size.takes * len(WORDS)
     if path.exists():
-        plan.progress((speaker + 1) * n_takes, len(SPEAKERS) * n_takes, f"speaker {speaker}")
+        plan.progress((speaker + 1) * n_takes, len(plan.speakers) * n_takes, f"speaker {speaker}")
         return storage.load(path)
     trains = _made(speaker, plan)
     storage.save(trains, path)
@@ -219,13 +236,15 @@ def _made(speaker: int, plan: _Plan) -> SpikeTrains:
 
     def encode(i: int) -> Spikes:
         rng = np.random.default_rng(takes[i].seed)
-        sound = _varied(speech[i], rate_hz, SPEAKERS[speaker].tract, recipe, rng)
+        sound = _varied(speech[i], rate_hz, plan.speakers[speaker].tract, recipe, rng)
         return encoder.encode(sound, rate_hz, stream=speaker * len(takes) + i)
 
     spikes = []
     for found in in_threads(encode, range(len(takes)), plan.workers):
         spikes.append(found)
-        plan.progress(speaker * len(takes) + len(spikes), len(SPEAKERS) * len(takes), f"speaker {speaker}")
+        plan.progress(
+            speaker * len(takes) + len(spikes), len(plan.speakers) * len(takes), f"speaker {speaker}"
+        )
     audio = hashlib.sha256(b"".join(sound.tobytes() for sound in speech)).hexdigest()
     return SpikeTrains.from_samples(
         spikes,
@@ -236,7 +255,7 @@ def _made(speaker: int, plan: _Plan) -> SpikeTrains:
         meta={
             "source": "synthetic speech (espeak-ng) through the cochlea encoder of beyondrate",
             "label_names": [f"{word} ({'en' if word in ENGLISH else 'de'})" for word in WORDS],
-            "group_names": [f"speaker {i}" for i in range(len(SPEAKERS))],
+            "group_names": [f"speaker {i}" for i in range(len(plan.speakers))],
             "split": _split(speaker, len(takes), recipe, seed),
             "audio_sha256": [audio],
             "recipe": asdict(recipe),
@@ -249,7 +268,7 @@ def _planned(speaker: int, plan: _Plan) -> list[_Take]:
     """Draw what the speaker says, and how."""
     recipe = plan.recipe
     rng = np.random.default_rng([plan.seed, speaker])
-    voice = SPEAKERS[speaker]
+    voice = plan.speakers[speaker]
     takes = []
     for label, word in enumerate(WORDS):
         language = voice.accent if label < len(ENGLISH) else "de"
@@ -290,7 +309,7 @@ def _varied(
 
 
 def _split(speaker: int, n_takes: int, recipe: Recipe, seed: int) -> list[str]:
-    if speaker in recipe.test_speakers:
+    if speaker in recipe.test_speakers or speaker >= len(SPEAKERS):
         return ["test"] * n_takes
     rng = np.random.default_rng([seed, speaker, 1])
     test = set(rng.choice(n_takes, size=round(recipe.test_share * n_takes), replace=False).tolist())
