@@ -169,6 +169,7 @@ def memory() -> dict[str, Any]:
 
 def corpus() -> dict[str, Any]:
     """The 2,000 recordings with two threads: once, again, and stopped twice on the way."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     recordings = data() / "fsdd" / "recordings"
     n = len(list(recordings.glob("*.wav")))
     found: dict[str, Any] = {"recordings": n, "channels": 700, "threads": 2}
