@@ -15,7 +15,7 @@ from beyondrate.reproduce.experiment import Plan
 from beyondrate.reproduce.figure import NORMAL_95, Claim, Holds, Panel, Series
 from beyondrate.reproduce.koopman2026.published import NO_NUMBERS, OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured, TimingJob, arm_at, tries_of
+from beyondrate.reproduce.koopman2026.timing_experiment import Measured, TimingJob, arm_at, chosen, tries_of
 from beyondrate.reproduce.series import accuracy_series
 
 ENOUGH_SEEDS = 5
@@ -149,17 +149,19 @@ def tries_notes(folder: Path, plan: Plan, trainings: Sequence[TimingJob]) -> lis
     for job in dict.fromkeys(tries_of(training) for training in trainings):
         tries = read_result(folder, job)["tries"]
         accuracies = [one["validation_accuracy"] for one in tries]
-        best = tries[int(np.argmax(accuracies))]
-        chosen = ", ".join([f"{best['rate']:g}", *(f"{n} {v:.3g}" for n, v in best["network"].items())])
+        taken = chosen(folder, job)
+        said_taken = ", ".join([f"{taken.rate:g}", *(f"{n} {v:.3g}" for n, v in taken.network.items())])
         shown = " ".join(f"{100 * accuracy:.0f}" for accuracy in accuracies)
-        lines.setdefault(job.arm, []).append(f"{job.task} at {job.dt_ms:g} ms: {shown} (taken: {chosen})")
+        lines.setdefault(job.arm, []).append(f"{job.task} at {job.dt_ms:g} ms: {shown} (taken: {said_taken})")
     updates = ", ".join(f"{task} {n}" for task, n in plan["tries"].items())
     said = [
         "Every arm's learning rate and time constant (τ of LIF, T of the gamma memory) were chosen by nine "
         "tries at each task and time step, on samples that no other training or test sees, with fewer "
-        f"updates ({updates}); arms that differ by one thing take what the arm they differ from takes. The "
-        "rates to try were themselves moved after looks at validation: those of LIF, of e-prop, OTTT and of "
-        "spatial updates every 8 steps, where the best had been the last of its row; gated's were not."
+        f"updates ({updates}): of those within a standard error of the best the first, which is the default. "
+        "(The very best had at times a memory too short for the longest delays, seen at other time steps of "
+        "the test.) Arms that differ by one thing take what the arm they differ from takes. The rates to try "
+        "were themselves moved after looks at validation: those of LIF, of e-prop, OTTT and of spatial "
+        "updates every 8 steps, where the best had been the last of its row; gated's were not.",
     ]
     for arm, found in lines.items():
         tried = ARMS[arm]
