@@ -26,6 +26,9 @@ MARKERS = "DosvP^X<>"
 COLUMNS = 3
 PANEL_INCHES = (4.0, 2.9)
 LETTERS_AN_INCH = 9.5  # of the title
+PANEL_LETTERS = 30  # of a panel's title in a line
+WIDE_RANGE = 30  # times the least; bars without intervals beyond it are drawn on a logarithmic axis
+FEW_ROWS = 5  # of a raster, each with its number
 LONG_NAME = 12  # characters; groups with longer names are written beside the axis
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -70,7 +73,7 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
         look = _looks(panels)
         for axis, panel in zip(axes, panels, strict=False):
             _DRAW[panel["kind"]](axis, {**panel, "top": _top(panels, panel["y_label"])}, look)
-            axis.set_title(panel["title"])
+            axis.set_title(textwrap.fill(panel["title"], PANEL_LETTERS))
             axis.set_xlabel(axis.get_xlabel() or panel["x_label"])
             axis.set_ylabel(axis.get_ylabel() or panel["y_label"])
         for axis in axes[len(panels) :]:
@@ -162,8 +165,20 @@ def _bars(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None
     else:
         axis.set_xticks(range(len(panel["groups"])), panel["groups"])
         axis.set_xlim(-0.5, len(panel["groups"]) - 0.5)
-        axis.set_ylim(0, 1.03)
+        _end(axis, panel)
         _references(axis, panel)
+
+
+def _end(axis: Axes, panel: Panel) -> None:
+    """Set the ends of a vertical axis: of shares 0 and 1, of other values what holds them all."""
+    if any(series["low"] is not None for series in panel["series"]):
+        axis.set_ylim(0, 1.03)
+        return
+    values = np.concatenate([np.asarray(series["y"], float) for series in panel["series"]])
+    if len(values) and values.min() > 0 and values.max() > WIDE_RANGE * values.min():
+        axis.set_yscale("log")
+    else:
+        axis.set_ylim(0, 1.08 * values.max(initial=1e-9))
 
 
 def _references(axis: Axes, panel: Panel) -> None:
@@ -179,6 +194,8 @@ def _raster(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> No
     left, right, bottom, top = panel["extent"]
     axis.set_xlim(left, right)
     axis.set_ylim(bottom - 0.5, top - 0.5)
+    if top - bottom <= FEW_ROWS:
+        axis.set_yticks(range(int(bottom), int(top)))
 
 
 def _map(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
