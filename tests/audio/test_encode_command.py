@@ -109,7 +109,7 @@ def test_what_is_left_out_and_what_hears_nothing_are_told(speech, tmp_path):
         ({"--raster": "words.txt"}, "no picture's"),
         ({"--raster": "nowhere/words.png"}, "nowhere/words.png"),
         ({"--out": "words.txt"}, "words.txt"),
-        ({"--format": "aedat"}, "aedat"),
+        ({"--format": "wav"}, "aedat"),
         ({"--low": "4000", "--high": "400"}, "from 4000.0 to 400.0 Hz"),
         ({"--high": "30000"}, "110 to 22507 Hz"),
         ({"--rate": "4000"}, "4000 Hz"),
@@ -138,7 +138,12 @@ def test_a_command_that_is_stopped_goes_on_to_the_same_bytes(tmp_path, stop):
     out = tmp_path / "stopped.h5"
     lines = tmp_path / "stopped.h5.parts" / "done.jsonl"
     command = [sys.executable, "-m", "beyondrate.cli", "encode", tmp_path, *words, "--out", out]
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, env={**os.environ, "COLUMNS": "200"})
+    running = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "COLUMNS": "200"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell ignores it
+    )
     while not (lines.exists() and lines.read_bytes().count(b"\n") >= 3):
         time.sleep(0.002)
         assert running.poll() is None
