@@ -335,7 +335,7 @@ def _spread_rows(kept: dict[str, Any]) -> list[str]:
     if "runs" not in found:
         return ["The published program is not installed: no spikes were compared."]
     rows = [
-        f"{found['runs']} seeds of the published program and {found['runs']} of ours, 70 channels, all pairs: "
+        f"{found['runs']} seeds of the published program and {found['runs']} of ours, 70 channels, in pairs: "
         "median, and between what",
         "95 % of the pairs lie. The van Rossum distance has τ = 10 ms and is relative to the trains' size.",
         "",
