@@ -21,8 +21,45 @@ def test_the_fastest_that_fits_is_chosen():
 def test_there_is_no_silent_fallback():
     with pytest.raises(InputError, match=r"cannot run lif on torch\.float16"):
         backend.choose_backend("lif", torch.zeros(1, dtype=torch.float16), "cpu")
-    with pytest.raises(InputError, match="backend is 'cuda'"):
+    with pytest.raises(
+        InputError, match=r"'cuda' cannot run lif on torch\.float32 on cpu.*give backend 'cpu'"
+    ):
         backend.choose_backend("lif", torch.zeros(1), "cuda")
+    with pytest.raises(InputError, match="backend is 'gpu'"):
+        backend.choose_backend("lif", torch.zeros(1), "gpu")
+
+
+@pytest.mark.parametrize(
+    ("installed", "interpret", "expected"),
+    [(False, "1", ()), (True, "0", ("cuda",)), (True, "1", ("cuda", "cpu"))],
+)
+def test_triton_runs_on_cuda_and_its_interpreter_anywhere(monkeypatch, installed, interpret, expected):
+    monkeypatch.setattr(backend, "find_spec", lambda name: object() if installed else None)
+    monkeypatch.setenv("TRITON_INTERPRET", interpret)
+    assert backend.triton_devices.__wrapped__() == expected
+
+
+def test_where_the_triton_kernels_are_chosen(monkeypatch):
+    """By a stand-in for a GPU's tensors, which not every machine can make."""
+
+    class Tensor:
+        def __init__(self, dtype):
+            self.device, self.dtype = torch.device("cuda"), dtype
+
+    def chosen(operation, dtype, asked=None):
+        return backend.choose_backend(operation, Tensor(dtype), asked)
+
+    monkeypatch.setattr(backend, "triton_devices", lambda: ("cuda",))
+    assert chosen("lif", torch.float32) == chosen("lif", torch.float64) == "cuda"
+    assert chosen("sparse_linear", torch.bfloat16) == "cuda"
+    assert chosen("lif", torch.bfloat16) == "reference"
+    assert chosen("spike_linear", torch.float32) == "reference"
+    with pytest.raises(InputError, match=r"'cpu' cannot run lif on torch\.float32 on cuda"):
+        chosen("lif", torch.float32, "cpu")
+    monkeypatch.setattr(backend, "triton_devices", lambda: ())
+    assert chosen("lif", torch.float32) == "reference"
+    with pytest.raises(InputError, match=r"'cuda' cannot run lif.*give backend 'reference'.*install Triton"):
+        chosen("lif", torch.float32, "cuda")
 
 
 def test_each_choice_is_logged_once(caplog, monkeypatch):

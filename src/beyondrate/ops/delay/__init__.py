@@ -52,7 +52,7 @@ def delay(
         delays: delay of each unit in steps, 0 or more; gets a gradient, and so does ``x``.
         history: the inputs before ``x``, from ``initial_history`` or from the piece before; None: silence.
         mode: "linear", "floor" or "central", as this module's head explains.
-        backend: "reference", "cpu", or None for the fastest that takes ``x``.
+        backend: "reference", "cpu", "cuda", or None for the fastest that takes ``x``.
 
     Raises:
         InputError: if the mode is unknown or a delay is negative.

@@ -1,4 +1,7 @@
-"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+"""The kernels as torch custom operations, so that autograd, torch.compile and export see them.
+
+An operation runs numba's kernel on the CPU and Triton's on a CUDA device.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beyondrate.ops.backend import register_triton
 from beyondrate.ops.delay.reference import whole_steps
 from beyondrate.ops.threads import in_pieces
 
 
-@torch.library.custom_op("beyondrate::delay", mutates_args=())
+@torch.library.custom_op("beyondrate::delay", mutates_args=(), device_types="cpu")
 def delay(x: Tensor, delays: Tensor, mode: str, n_past: int) -> Tensor:
     """Return (batch, time, unit): ``x`` without its first ``n_past`` steps, each unit delayed."""
     from beyondrate.ops.delay import cpu
@@ -24,7 +28,7 @@ def delay(x: Tensor, delays: Tensor, mode: str, n_past: int) -> Tensor:
     return y
 
 
-@torch.library.custom_op("beyondrate::delay_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::delay_backward", mutates_args=(), device_types="cpu")
 def _delay_backward(
     grad_y: Tensor, x: Tensor, delays: Tensor, mode: str, n_past: int
 ) -> tuple[Tensor, Tensor]:
@@ -69,3 +73,5 @@ def _gradient(ctx: Any, grad_y: Tensor) -> tuple[Tensor | None, ...]:  # noqa: A
 
 
 delay.register_autograd(_gradient, setup_context=_save)
+register_triton(delay, __package__, "delay")
+register_triton(_delay_backward, __package__, "delay_backward")

@@ -131,9 +131,9 @@ def choose_gamma_backend(
     if transition.requires_grad and backend is None:
         backend = "reference"
     chosen = choose_backend(operation, u, backend)
-    if chosen == "cpu" and transition.requires_grad:
+    if chosen != "reference" and transition.requires_grad:
         raise InputError(
-            f"backend 'cpu' gives {operation} no gradient of the transition",
+            f"backend {chosen!r} gives {operation} no gradient of the transition",
             remedy="give backend=None, or a transition that needs no gradient",
         )
     return chosen

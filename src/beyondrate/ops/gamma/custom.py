@@ -1,4 +1,7 @@
-"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+"""The kernels as torch custom operations, so that autograd, torch.compile and export see them.
+
+An operation runs numba's kernel on the CPU and Triton's on a CUDA device.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beyondrate.ops.backend import register_triton
 from beyondrate.ops.threads import in_pieces
 
 
-@torch.library.custom_op("beyondrate::gamma_scan", mutates_args=())
+@torch.library.custom_op("beyondrate::gamma_scan", mutates_args=(), device_types="cpu")
 def gamma_scan(u: Tensor, gain: Tensor, bias: Tensor, transition: Tensor) -> Tensor:
     """Return (batch, time, unit): the buckets that ``u`` feeds, read with the gains (bucket, unit)."""
     from beyondrate.ops.gamma import cpu
@@ -23,7 +27,7 @@ def gamma_scan(u: Tensor, gain: Tensor, bias: Tensor, transition: Tensor) -> Ten
     return x
 
 
-@torch.library.custom_op("beyondrate::gamma_scan_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::gamma_scan_backward", mutates_args=(), device_types="cpu")
 def _scan_backward(
     grad_x: Tensor, u: Tensor, gain: Tensor, transition: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -37,7 +41,7 @@ def _scan_backward(
     return grad_u, _over_samples(grad_gain), _over_samples(grad_bias)
 
 
-@torch.library.custom_op("beyondrate::gamma_scan_each", mutates_args=())
+@torch.library.custom_op("beyondrate::gamma_scan_each", mutates_args=(), device_types="cpu")
 def gamma_scan_each(u: Tensor, bias: Tensor, transition: Tensor) -> Tensor:
     """Return (batch, time, unit): bucket k of what ``u`` (batch, time, bucket, unit) feeds it, summed."""
     from beyondrate.ops.gamma import cpu
@@ -49,7 +53,7 @@ def gamma_scan_each(u: Tensor, bias: Tensor, transition: Tensor) -> Tensor:
     return x
 
 
-@torch.library.custom_op("beyondrate::gamma_scan_each_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::gamma_scan_each_backward", mutates_args=(), device_types="cpu")
 def _scan_each_backward(grad_x: Tensor, transition: Tensor) -> tuple[Tensor, Tensor]:
     from beyondrate.ops.gamma import cpu
 
@@ -116,3 +120,7 @@ def _scan_each_gradient(ctx: Any, grad_x: Tensor) -> tuple[Tensor | None, ...]: 
 
 gamma_scan.register_autograd(_scan_gradient, setup_context=_save_scan)
 gamma_scan_each.register_autograd(_scan_each_gradient, setup_context=_save_scan_each)
+register_triton(gamma_scan, __package__, "gamma_scan")
+register_triton(_scan_backward, __package__, "gamma_scan_backward")
+register_triton(gamma_scan_each, __package__, "gamma_scan_each")
+register_triton(_scan_each_backward, __package__, "gamma_scan_each_backward")

@@ -118,7 +118,7 @@ def _rest(current: Float[Tensor, "batch *time unit"]) -> Float[Tensor, "batch un
 def _per_unit(
     decay: Float[Tensor, "*unit"], current: Float[Tensor, "batch time unit"]
 ) -> Float[Tensor, " unit"]:
-    return decay.to(current.dtype).expand(current.shape[-1])
+    return decay.to(current).expand(current.shape[-1])
 
 
 def _state_before(

@@ -1,4 +1,7 @@
-"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+"""The kernels as torch custom operations, so that autograd, torch.compile and export see them.
+
+An operation runs numba's kernel on the CPU and Triton's on a CUDA device.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beyondrate.ops.backend import register_triton
 from beyondrate.ops.lif.surrogate import SURROGATES
 from beyondrate.ops.threads import in_pieces
 
 
-@torch.library.custom_op("beyondrate::lif", mutates_args=())
+@torch.library.custom_op("beyondrate::lif", mutates_args=(), device_types="cpu")
 def lif(
     current: Tensor,
     decay: Tensor,
@@ -38,7 +42,7 @@ def lif(
     return spikes, end_v, end_u, membrane
 
 
-@torch.library.custom_op("beyondrate::lif_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::lif_backward", mutates_args=(), device_types="cpu")
 def _lif_backward(
     grad_spikes: Tensor,
     grad_v: Tensor,
@@ -67,7 +71,7 @@ def _lif_backward(
     return grad_current, _over_samples(grad_decay), _over_samples(grad_current_decay), begin_v, begin_u
 
 
-@torch.library.custom_op("beyondrate::leaky_integrate", mutates_args=())
+@torch.library.custom_op("beyondrate::leaky_integrate", mutates_args=(), device_types="cpu")
 def leaky_integrate(current: Tensor, decay: Tensor, state: Tensor) -> Tensor:
     """Return the membranes of units that leak and integrate but never spike."""
     from beyondrate.ops.lif import cpu
@@ -78,7 +82,7 @@ def leaky_integrate(current: Tensor, decay: Tensor, state: Tensor) -> Tensor:
     return membrane
 
 
-@torch.library.custom_op("beyondrate::leaky_integrate_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::leaky_integrate_backward", mutates_args=(), device_types="cpu")
 def _leaky_backward(
     grad_membrane: Tensor, membrane: Tensor, decay: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -176,3 +180,7 @@ def _leaky_gradient(ctx: Any, grad_membrane: Tensor) -> tuple[Tensor, ...]:  # n
 
 lif.register_autograd(_lif_gradient, setup_context=_save_lif)
 leaky_integrate.register_autograd(_leaky_gradient, setup_context=_save_leaky)
+register_triton(lif, __package__, "lif")
+register_triton(_lif_backward, __package__, "lif_backward")
+register_triton(leaky_integrate, __package__, "leaky_integrate")
+register_triton(_leaky_backward, __package__, "leaky_integrate_backward")

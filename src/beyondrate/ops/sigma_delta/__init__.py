@@ -57,7 +57,7 @@ def sigma_delta(
         params: threshold, its adaptation and what the estimate is.
         memory: the buckets before the sequence.
         gated: take the gradient of the rule "gated", else of "full".
-        backend: "reference", "cpu", or None for the fastest that takes ``x``.
+        backend: "reference", "cpu", "cuda", or None for the fastest that takes ``x``.
 
     Raises:
         InputError: if the memory does not fit, or the kernels are asked for a gradient of the transition.

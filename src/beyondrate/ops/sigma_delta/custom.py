@@ -1,4 +1,7 @@
-"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+"""The kernels as torch custom operations, so that autograd, torch.compile and export see them.
+
+An operation runs numba's kernel on the CPU and Triton's on a CUDA device.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from beyondrate.ops.backend import register_triton
 from beyondrate.ops.threads import in_pieces
 
 
-@torch.library.custom_op("beyondrate::sigma_delta", mutates_args=())
+@torch.library.custom_op("beyondrate::sigma_delta", mutates_args=(), device_types="cpu")
 def sigma_delta(
     x: Tensor,
     state: Tensor,
@@ -32,14 +36,14 @@ def sigma_delta(
     end = state.clone(memory_format=torch.contiguous_format)
     (given,), filled = _numpy(x), _numpy(end, spikes, flags)
     numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
-    with_estimate = torch.cat([transition, _estimates(transition, use_sum)[None]])
+    with_estimate = torch.cat([transition, estimates(transition, use_sum)[None]])
     passes = passes_of(*_numpy(torch.nn.functional.pad(with_estimate, (0, 1)).to(x.dtype)))
     arguments = given, *passes, *numbers, gated, *filled
     in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
     return spikes, end, flags
 
 
-@torch.library.custom_op("beyondrate::sigma_delta_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::sigma_delta_backward", mutates_args=(), device_types="cpu")
 def _backward(
     grad_spikes: Tensor, grad_end: Tensor, flags: Tensor, transition: Tensor, use_sum: bool
 ) -> tuple[Tensor, Tensor]:
@@ -48,7 +52,7 @@ def _backward(
 
     grad_x = torch.empty_like(grad_spikes, memory_format=torch.contiguous_format)
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
-    with_value = torch.cat([transition.t(), -_estimates(transition, use_sum)[:, None]], 1)
+    with_value = torch.cat([transition.t(), -estimates(transition, use_sum)[:, None]], 1)
     passes = passes_of(*_numpy(with_value.to(grad_x.dtype)))
     given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
     arguments = *given, *passes, *filled
@@ -58,7 +62,7 @@ def _backward(
     return grad_x, grad_state
 
 
-def _estimates(transition: Tensor, use_sum: bool) -> Tensor:
+def estimates(transition: Tensor, use_sum: bool) -> Tensor:
     """Return qᵀ M, which turns the buckets of one step into what they estimate in the next."""
     return transition.sum(0) if use_sum else transition[0]
 
@@ -100,11 +104,13 @@ def _gradient(
 ) -> tuple[Tensor | None, ...]:
     flags, transition = ctx.saved_tensors
     if grad_spikes is None:
-        grad_spikes = torch.zeros(flags.shape, dtype=ctx.dtype)
+        grad_spikes = torch.zeros(flags.shape, dtype=ctx.dtype, device=flags.device)
     if grad_end is None:
-        grad_end = torch.zeros(ctx.state_shape, dtype=ctx.dtype)
+        grad_end = torch.zeros(ctx.state_shape, dtype=ctx.dtype, device=flags.device)
     gradients = _backward(grad_spikes, grad_end, flags, transition, ctx.use_sum)
     return *gradients, *[None] * 7
 
 
 sigma_delta.register_autograd(_gradient, setup_context=_save)
+register_triton(sigma_delta, __package__, "sigma_delta")
+register_triton(_backward, __package__, "sigma_delta_backward")

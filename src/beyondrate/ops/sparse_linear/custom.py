@@ -1,4 +1,8 @@
-"""The numba kernels as torch custom operations, so that autograd, torch.compile and export see them."""
+"""The kernels as torch custom operations, so that autograd, torch.compile and export see them.
+
+``sparse_linear`` runs numba's kernel on the CPU and Triton's on a CUDA device; ``spike_linear`` has numba's
+only, and elsewhere the dense product takes its place.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beyondrate.ops.backend import register_triton
 from beyondrate.ops.threads import in_pieces
 
 DENSE_ABOVE = 0.25  # share of non-zeros above which the dense product is the faster one
@@ -18,13 +23,13 @@ _MOST_CHUNKS = 4
 _WORK_PER_CHUNK = 1 << 22
 
 
-@torch.library.custom_op("beyondrate::sparse_linear", mutates_args=())
+@torch.library.custom_op("beyondrate::sparse_linear", mutates_args=(), device_types="cpu")
 def sparse_linear(indptr: Tensor, units: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return (rows, out): the weights of each row's spikes summed, plus the bias."""
     return _forward(indptr, units, weight.new_empty(0), weight, bias)
 
 
-@torch.library.custom_op("beyondrate::sparse_linear_backward", mutates_args=())
+@torch.library.custom_op("beyondrate::sparse_linear_backward", mutates_args=(), device_types="cpu")
 def _sparse_linear_backward(
     indptr: Tensor, units: Tensor, grad_out: Tensor, n_units: int
 ) -> tuple[Tensor, Tensor]:
@@ -170,3 +175,5 @@ def _dense_gradient(ctx: Any, grad_out: Tensor, *_: Any) -> tuple[Tensor | None,
 
 sparse_linear.register_autograd(_rows_gradient, setup_context=_save_rows)
 spike_linear.register_autograd(_dense_gradient, setup_context=_save_dense)
+register_triton(sparse_linear, __package__, "sparse_linear")
+register_triton(_sparse_linear_backward, __package__, "sparse_linear_backward")
