@@ -102,6 +102,9 @@ def test_an_epoch_cuts_a_recording_as_its_edges_say() -> None:
         ([[train([1], unit_id=3), train([2], unit_id=3)]], {"labels": [0]}, "trial 0 holds a unit twice"),
         ([[train([1])]], {"labels": [0, 1]}, "1 trials but 2 labels"),
         ([[train([1])]], {}, "trial 0 has no annotation 'label'; give labels="),
+        ([[train([1])]] * 2, {"labels": ["go", None]}, "a label is None; give each sample a label"),
+        ([[train([1])]] * 2, {"labels": [1.5, float("nan")]}, "a label is nan"),
+        ([[train([1], unit_id=["a"])]], {"labels": [0]}, "a unit's name cannot be compared"),
         ([[train([1])]], {"labels": [-1]}, None),
     ],
 )

@@ -7,6 +7,7 @@ import json
 import struct
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from hypothesis import strategies as st
 from test_damage import damaged
 
 from beyondrate.errors import InputError
-from beyondrate.storage import load
+from beyondrate.events import MAX_DURATION_US, SpikeTrains
+from beyondrate.storage import aedat, load, save
 
 HEADER = (
     b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#Start-Time: 2016-09-01 10:00:00 (TZ+0200)\r\n"
@@ -285,3 +287,142 @@ def test_random_damage(tmp_path: Path, version: str) -> None:
             assert json.dumps(dict(found.meta)) == json.dumps(dict(trains.meta))
             outcomes["same" if found.digest == trains.digest else "changed"] += 1
     assert outcomes["refused"] > 250, outcomes
+
+
+def made(samples: list[list[Event]], labels: list[int], duration_us: int) -> SpikeTrains:
+    """What a DVS128 has seen."""
+    pairs = [([event[0] for event in events], [unit(event) for event in events]) for events in samples]
+    meta = {"shape": [2, 128, 128]}
+    return SpikeTrains.from_samples(
+        pairs, labels=labels, n_units=2 * 128 * 128, duration_us=duration_us, meta=meta
+    )
+
+
+TWO = [[(0, 127, 0, 1), (40, 0, 127, 0)], [], [(9, 5, 7, 1)]]  # samples of 50 µs
+
+
+def test_what_is_written_byte_for_byte(tmp_path: Path) -> None:
+    save(made(TWO, [4, 0, 2], 50), tmp_path / "a.aedat")
+    body = packet([*TWO[0], (2_000_109, 5, 7, 1)])
+    header = HEADER.replace(b"2016-09-01 10:00:00 (TZ+0200)", b"1970-01-01 00:00:00 (TZ+0000)")
+    assert (tmp_path / "a.aedat").read_bytes() == header + END + body
+    table = "class,startTime_usec,endTime_usec\n4,0,50\n0,1000050,1000100\n2,2000100,2000150\n"
+    assert (tmp_path / "a_labels.csv").read_text() == table
+    save(made(TWO, [4, 0, 2], 50), tmp_path / "b.aedat", format="aedat2")
+    header = HEADER_2.replace(b"# This is a raw AE data file - do not edit\r\n", b"")
+    pairs = [pair(event) for event in (*TWO[0], (2_000_109, 5, 7, 1))]
+    assert (tmp_path / "b.aedat").read_bytes() == header + b"".join(pairs)
+    assert (tmp_path / "b_labels.csv").read_text() == table
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@given(
+    st.integers(1, 3000),
+    st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.floats(0, 1), *[st.integers(0, 127)] * 2, st.integers(0, 1)), max_size=20),
+            st.integers(0, 9),
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+)
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_what_is_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, duration_us: int, samples: list
+) -> None:
+    events = [[(round(t * duration_us), x, y, p) for t, x, y, p in some] for some, _ in samples]
+    trains = made(events, [label for _, label in samples], duration_us)
+    at_the_end = bool((trains.times_us == duration_us).any())
+    folder = tmp_path_factory.mktemp("written")
+    for format in ("aedat", "aedat2"):
+        save(trains, folder / "a.aedat", format=format)
+        found = load(folder / "a.aedat")
+        assert found.duration_us == duration_us + at_the_end
+        assert replace(found, duration_us=duration_us).digest == trains.digest
+        assert found.meta["shape"] == [2, 128, 128]
+
+
+def test_an_interrupted_writing_leaves_what_was_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(made(TWO, [4, 0, 2], 50), tmp_path / "a.aedat")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(aedat, "_write_labels", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save(made(TWO[:1], [1], 50), tmp_path / "a.aedat")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_every_camera_and_many_packets(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for rows, columns in ((128, 128), (180, 240), (260, 346)):
+        n_units = 2 * rows * columns
+        times = np.sort(rng.integers(0, 100_000, 10_000))
+        times[-2:] = 99_999
+        trains = SpikeTrains.from_samples(
+            [(times, rng.integers(0, n_units, 10_000))], labels=[3], n_units=n_units, duration_us=100_000
+        )
+        save(trains, tmp_path / "a.aedat")
+        assert load(tmp_path / "a.aedat").digest == trains.digest
+        assert load(tmp_path / "a.aedat").meta["shape"] == [2, rows, columns]
+
+
+def test_a_clock_that_overflows_is_written(tmp_path: Path) -> None:
+    long = 2**31 - 1_000_010  # the second sample begins 10 µs before the overflow
+    late = [(3, 1, 2, 0), (12, 3, 4, 1), (long - 1, 5, 6, 0)]
+    trains = made([[(7, 9, 9, 0)], late, late], [0, 1, 2], long)
+    save(trains, tmp_path / "a.aedat")
+    assert load(tmp_path / "a.aedat").digest == trains.digest
+    body = (tmp_path / "a.aedat").read_bytes().partition(END)[2]
+    overflows, place = [], 0
+    while place < len(body):
+        _, _, _, _, overflow, _, number, _ = struct.unpack_from("<hhiiiiii", body, place)
+        overflows.append((overflow, number))
+        place += 28 + 8 * number
+    assert overflows == [(0, 2), (1, 4), (2, 1)]
+    with pytest.raises(InputError, match=r"AEDAT 2.0 holds times up to 2147483647 µs, samples one after"):
+        save(trains, tmp_path / "b.aedat", format="aedat2")
+    assert not (tmp_path / "b.aedat").exists() and not (tmp_path / "b_labels.csv").exists()
+
+
+def test_tonic_reads_what_is_written(tmp_path: Path) -> None:
+    tonic_io = pytest.importorskip("tonic.io")
+    events = [event for event in EVENTS if event[0] < 3000]
+    save(made([events], [0], 3000), tmp_path / "a.aedat")
+    for name, format, decode in (
+        ("a.aedat", "aedat", lambda a: (a >> 17, a >> 2 & 0x7FFF, a >> 1 & 1)),
+        ("b.aedat", "aedat2", lambda a: (127 - (a >> 1 & 127), 127 - (a >> 8), 1 - (a & 1))),
+    ):
+        save(made([events], [0], 3000), tmp_path / name, format=format)
+        version, start, *_ = tonic_io.read_aedat_header_from_file(str(tmp_path / name))
+        found = tonic_io.get_aer_events_from_file(str(tmp_path / name), version, start)
+        x, y, polarity = decode(found["address"].astype(int))
+        assert list(zip(found["timeStamp"], x, y, polarity, strict=True)) == events
+
+
+@pytest.mark.parametrize(
+    ("trains", "message"),
+    [
+        (replace(made(TWO, [0, 1, 2], 50), groups=np.zeros(3, int)), "AEDAT 3.1 cannot hold groups"),
+        (made(TWO, [0, 1, 2], 50)[:0], "AEDAT 3.1 cannot hold data without samples"),
+        (
+            SpikeTrains.from_samples([([1], [0])], labels=[0], n_units=2312, duration_us=9),
+            "holds events of 128 × 128 or 240 × 180 or 346 × 260 pixels and two polarities, not of 2312",
+        ),
+        (
+            made([[(MAX_DURATION_US, 1, 1, 1)]], [0], MAX_DURATION_US),
+            "a spike lies at the very end of samples of 2147483647 µs",
+        ),
+    ],
+)
+def test_what_cannot_be_written_is_refused(tmp_path: Path, trains: SpikeTrains, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        save(trains, tmp_path / "a.aedat")
+    with pytest.raises(InputError):
+        save(trains, tmp_path / "a.aedat", format="aedat2")
+    assert not list(tmp_path.iterdir())

@@ -107,6 +107,7 @@ def test_values_over_time(tmp_path: Path) -> None:
         ),
         (["--rate", "200"], "x.csv: --rate and --tau are of values over time; give --threshold too"),
         (["--trials", "side"], "x.csv: has no trials to choose a column of; leave out --trials"),
+        (["--group", "day"], "x.csv: has no trials to choose a column of; leave out --trials and --group"),
         ([], "x.csv: has a column 'left'; rename it"),
     ],
 )
@@ -117,6 +118,30 @@ def test_what_cannot_be_is_refused(tmp_path: Path, words: list[str], message: st
     assert not (tmp_path / "x.h5").exists()
 
 
+def test_arrays_of_values(tmp_path: Path) -> None:
+    x = values(tmp_path / "x.csv")
+    np.savez(tmp_path / "x.npz", values=np.stack([x, -x]), labels=["a", "b"], channels=["left", "right"])
+    shown = run("import", tmp_path / "x.npz", tmp_path / "x.h5", "--threshold", "0.1,2", "--rate", 200)
+    assert "2 samples" in shown and "4 units" in shown and "right" in shown
+    run("import", tmp_path / "x.csv", tmp_path / "y.h5", "--threshold", "0.1,2", "--rate", 200)
+    coded, alone = load(tmp_path / "x.h5"), load(tmp_path / "y.h5")
+    assert coded[0].times_us.tolist() == alone.times_us.tolist()
+    assert (coded.labels.tolist(), coded.meta["label_names"]) == ([0, 1], ["a", "b"])
+
+
+@pytest.mark.parametrize("name", ["x.aedat", "x.nwb"])
+def test_recordings_go_out_and_come_back(tmp_path: Path, name: str) -> None:
+    if name == "x.nwb":
+        pytest.importorskip("pynwb")
+    some = [([0, 5, 80_000], [7, 30_000, 7]), ([], []), ([9], [3])]
+    trains = SpikeTrains.from_samples(some, labels=[1, 0, 2], n_units=2 * 128 * 128, duration_us=90_000)
+    save(trains, tmp_path / "x.h5")
+    assert f"written as {name[2:]}" in run("export", tmp_path / "x.h5", tmp_path / name)
+    options = ["--trials", "label"] if name == "x.nwb" else []
+    run("import", tmp_path / name, tmp_path / "y.h5", *options)
+    assert load(tmp_path / "y.h5").digest == trains.digest
+
+
 def test_trials_of_a_recording(tmp_path: Path) -> None:
     pytest.importorskip("pynwb")
     from test_nwb import session
@@ -124,6 +149,8 @@ def test_trials_of_a_recording(tmp_path: Path) -> None:
     path = session(tmp_path / "a.nwb")
     assert "3 samples" in run("import", path, tmp_path / "a.h5", "--trials", "side")
     assert load(tmp_path / "a.h5").meta["label_names"] == ["left", "right"]
+    run("import", path, tmp_path / "b.h5", "--trials", "side", "--group", "angle")
+    assert load(tmp_path / "b.h5").meta["group_names"] == ["-45.0", "90.0"]
     shown = run("info", path)
     assert "--trials makes one of the trials' columns the class: angle, correct, side" in shown
     assert "left: 2 samples" in run("info", path, "--trials", "side")

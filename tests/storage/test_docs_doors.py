@@ -15,7 +15,7 @@ def test_the_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.chdir(tmp_path)
     session(tmp_path / "session.nwb")
     found = re.findall(r"```python\n(.*?)```", DOORS, flags=re.DOTALL)
-    assert len(found) == 7
+    assert len(found) == 8
     names: dict[str, object] = {}
     for example in found:
         exec(example, names)

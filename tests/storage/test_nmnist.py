@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_damage import damaged
 from typer.testing import CliRunner
 
 from beyondrate.cli import app
 from beyondrate.errors import InputError
-from beyondrate.storage import EventFile, load, opened
+from beyondrate.events import SpikeTrains
+from beyondrate.storage import EventFile, load, opened, save
+from beyondrate.storage.stream import as_stream
 
 
 def write(path: Path, t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> None:
@@ -86,6 +91,11 @@ def test_recordings_as_published(real_data: Path, tmp_path: Path) -> None:
     assert trains.n_spikes == data["offsets"][20]
     assert sorted(trains.labels.tolist()) == sorted(data["label"][:20].tolist())
     assert trains.counts().sum() == trains.n_spikes > 20_000
+    save(trains, tmp_path / "again", format="n-mnist")
+    assert load(tmp_path / "again").digest == trains.digest
+    for sample, name in enumerate(trains.meta["files"]):
+        again = tmp_path / "again" / str(trains.labels[sample]) / f"{sample:05d}.bin"
+        assert again.read_bytes() == (tmp_path / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -132,3 +142,120 @@ def test_random_damage(folder: Path) -> None:
             np.testing.assert_array_equal(found[others].units, trains[others].units)
             outcomes["same" if found.digest == trains.digest else "changed"] += 1
     assert outcomes["refused"] > 150, outcomes
+
+
+def made(samples: list[list[tuple[int, int, int, int]]], labels: list[int], **facts: object) -> SpikeTrains:
+    """Spike trains of events (time, x, y, polarity), as long as they are when they are read."""
+    last = max(event[0] for events in samples for event in events)
+    pairs = [([e[0] for e in events], [(e[3] * 34 + e[2]) * 34 + e[1] for e in events]) for events in samples]
+    meta = {"shape": [2, 34, 34], **facts}
+    duration_us = max(1000, -(-last // 1000) * 1000)
+    return SpikeTrains.from_samples(pairs, labels=labels, n_units=2312, duration_us=duration_us, meta=meta)
+
+
+def test_what_is_written_byte_for_byte(tmp_path: Path) -> None:
+    trains = made(
+        [[(5, 33, 0, 1)], [(0, 1, 2, 0), (2**23 - 1, 0, 33, 1)], [(256, 3, 4, 0)]],
+        [7, 7, 0],
+        split=["train", "test", "train"],
+    )
+    save(trains, tmp_path / "digits", format="n-mnist")
+    files = {path.relative_to(tmp_path / "digits").as_posix(): path.read_bytes()
+             for path in (tmp_path / "digits").rglob("*") if path.is_file()}  # fmt: skip
+    assert files == {
+        "Train/7/00000.bin": bytes([33, 0, 0x80, 0, 5]),
+        "Test/7/00001.bin": bytes([1, 2, 0, 0, 0, 0, 33, 0xFF, 0xFF, 0xFF]),
+        "Train/0/00002.bin": bytes([3, 4, 0, 1, 0]),
+    }
+    again = load(tmp_path / "digits")
+    assert again.digest == trains[[2, 0, 1]].digest  # by part and label
+    assert again.meta["split"] == ["train", "train", "test"]
+    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(st.integers(0, 2**23 - 1), *[st.integers(0, 33)] * 2, st.integers(0, 1)),
+            min_size=1,
+            max_size=20,
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_what_is_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, samples: list[list[tuple[int, int, int, int]]], rng
+) -> None:
+    labels = sorted(rng.choices(range(12), k=len(samples)))
+    trains = made(samples, labels)
+    folder = tmp_path_factory.mktemp("digits")  # empty folders are taken
+    save(as_stream(trains), folder, format="n-mnist")
+    assert load(folder).digest == trains.digest
+    with opened(folder) as file:
+        assert file[np.arange(len(trains))].digest == trains.digest
+
+
+def test_tonic_reads_what_is_written(tmp_path: Path) -> None:
+    tonic_io = pytest.importorskip("tonic.io")
+    rng = np.random.default_rng(1)
+    some = [list(zip(*(column.tolist() for column in events(rng, 50)), strict=True)) for _ in range(2)]
+    trains = made(some, [1, 2])
+    save(trains, tmp_path / "x", format="n-mnist")
+    dtype = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
+    for sample, place in enumerate(("1/00000.bin", "2/00001.bin")):
+        found = tonic_io.read_mnist_file(str(tmp_path / "x" / place), dtype=dtype)
+        assert sorted(zip(*(found[n].tolist() for n in "txyp"), strict=True)) == sorted(some[sample])
+
+
+GOOD = made([[(5, 1, 2, 1)], [(9, 3, 4, 0)]], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("trains", "message"),
+    [
+        (replace(GOOD, n_units=2313, meta={}), "of 34 × 34 pixels and two polarities, not of 2313 units"),
+        (replace(GOOD, meta={"shape": [34, 34, 2]}), r"2312 units of the shape \[34, 34, 2\]; write an .h5"),
+        (replace(GOOD, groups=np.array([0, 1])), "N-MNIST cannot hold groups"),
+        (replace(GOOD, meta={"split": ["train", "valid"]}), "N-MNIST cannot hold the part 'valid'"),
+        (GOOD[:0], "N-MNIST cannot hold data without samples"),
+        (
+            SpikeTrains.from_samples([([1], [0]), ([], [])], labels=[0, 0], n_units=2312, duration_us=9),
+            "N-MNIST cannot hold sample 1, which has no spike; leave out the 1 silent",
+        ),
+        (
+            SpikeTrains.from_samples([([1], [0]), ([2**23], [0])], labels=[0, 0], n_units=2312,
+                                     duration_us=2**24),
+            "holds times up to 8388607 µs, sample 1 has 8388608 µs",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused(tmp_path: Path, trains: SpikeTrains, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        save(trains, tmp_path / "x", format="n-mnist")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_holds_something_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "kept.txt").write_text("kept")
+    for place in ("x", "x/kept.txt"):
+        with pytest.raises(InputError, match=f"{place}: is there already; give a new folder"):
+            save(GOOD, tmp_path / place, format="n-mnist")
+    with pytest.raises(InputError, match=r"cannot be written \(no such file"):
+        save(GOOD, tmp_path / "no" / "x", format="n-mnist")
+    assert [path.name for path in tmp_path.rglob("*")] == ["x", "kept.txt"]
+
+
+def test_export_writes_a_folder(tmp_path: Path) -> None:
+    save(GOOD, tmp_path / "a.h5")
+    done = CliRunner().invoke(
+        app, ["data", "export", str(tmp_path / "a.h5"), str(tmp_path / "x"), "--format", "n-mnist"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "x: written as n-mnist" in done.stdout
+    assert load(tmp_path / "x").digest == GOOD.digest
+    refused = CliRunner().invoke(app, ["data", "export", str(tmp_path / "a.h5"), str(tmp_path / "y")])
+    assert "suffix '' is unknown" in str(refused.exception)

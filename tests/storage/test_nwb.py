@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import datetime
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_damage import damaged
 
-from beyondrate.errors import InputError
-from beyondrate.storage import load, nwb
+from beyondrate.errors import InputError, MissingExtraError
+from beyondrate.events import SpikeTrains
+from beyondrate.storage import check_writable, load, nwb, save
 
 pynwb = pytest.importorskip("pynwb")
 
@@ -98,7 +103,7 @@ def test_a_session_without_trials_is_one_sample(tmp_path: Path) -> None:
     everything = np.rint(1e6 * np.sort(np.concatenate(units()))).astype(int)
     np.testing.assert_array_equal(trains.times_us, everything - everything[0])
     assert trains.meta["spikes_outside_trials"] == 0
-    with pytest.raises(InputError, match="has no table of trials; leave out the label"):
+    with pytest.raises(InputError, match="has no table of trials; leave out label and group"):
         nwb.read(path, label="side")
     late = session(tmp_path / "b.nwb", times=[np.array([0.0, 4000.0])])
     with pytest.raises(InputError, match="has no table of trials, and lasts 4000 s; add trials"):
@@ -195,3 +200,102 @@ def fuzz(path: Path, attempts: range) -> Counter[str]:
 def test_random_damage(tmp_path: Path) -> None:
     outcomes = fuzz(tmp_path / "x.nwb", range(300))
     assert outcomes["refused"] > 100, outcomes  # the format has no checksum: times may change unnoticed
+
+
+def test_a_column_can_be_the_group(tmp_path: Path) -> None:
+    trains = nwb.read(session(tmp_path / "a.nwb"), label="side", group="angle")
+    assert trains.groups is not None
+    assert (trains.groups.tolist(), trains.meta["group_names"]) == ([1, 0, 1], ["-45.0", "90.0"])
+    assert trains.meta["label_names"] == ["left", "right"]
+    with pytest.raises(InputError, match="has no column 'day' of trials"):
+        nwb.read(tmp_path / "a.nwb", group="day")
+
+
+def written() -> SpikeTrains:
+    """Three samples of 3 units, the second silent; unit 1 never spikes, and a spike is at the very end."""
+    return SpikeTrains.from_samples(
+        [([0, 25, 1999], [2, 0, 2]), ([], []), ([7, 2000], [0, 2])],
+        labels=[1, 0, 1],
+        n_units=3,
+        duration_us=2000,
+        groups=[5, 5, 9],
+        meta={
+            "label_names": ["stop", "go"],
+            "unit_ids": [12, 10, 11],
+            "split": ["train", "train", "test"],
+        },
+    )
+
+
+def test_nwbs_own_library_reads_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.nwb"
+    save(written(), path)
+    assert pynwb.validate(path=str(path)) == []
+    with pynwb.NWBHDF5IO(path, "r") as io:
+        file = io.read()
+        table = file.trials.to_dataframe()
+        assert file.units.id[:].tolist() == [12, 10, 11]
+        assert file.units.resolution == 1e-6
+        found = [file.units["spike_times"][unit].tolist() for unit in range(3)]
+        assert file.identifier == written().digest
+    assert table.columns.tolist() == ["start_time", "stop_time", "label", "label_name", "group", "split"]
+    assert table["start_time"].tolist() == [0, 1.002001, 2.004002]
+    assert table["stop_time"].tolist() == [0.002001, 1.004002, 2.006003]
+    assert table["label_name"].tolist() == ["go", "stop", "go"]
+    assert table["split"].tolist() == ["train", "train", "test"]
+    assert found == [[0.000025, 2.004009], [], [0, 0.001999, 2.006002]]
+
+
+def test_labels_groups_and_ids_read_back(tmp_path: Path) -> None:
+    save(written(), tmp_path / "a.nwb")
+    found = nwb.read(tmp_path / "a.nwb", label="label", group="group")
+    assert found.duration_us == 2001  # a trial does not hold its end
+    assert replace(found, duration_us=2000).digest == written().digest
+    assert found.meta["unit_ids"] == [12, 10, 11]
+    assert found.meta["spikes_outside_trials"] == 0
+    named = nwb.read(tmp_path / "a.nwb", label="label_name")
+    assert (named.labels.tolist(), named.meta["label_names"]) == ([0, 1, 0], ["go", "stop"])
+    for others in (["a", "b", "c"], [4, 4, 5], [[1], 2, 3], [2**70, 1, 0], [1, 2]):
+        save(replace(written(), meta={"unit_ids": others}, groups=None), tmp_path / "b.nwb")
+        assert load(tmp_path / "b.nwb").meta["unit_ids"] == [0, 1, 2]
+    assert load(tmp_path / "b.nwb").meta["trial_columns"] == ["label"]
+
+
+@given(
+    st.integers(1, 10**9),
+    st.lists(
+        st.tuples(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 4)), max_size=20), st.integers(0, 9)),
+        min_size=1,
+        max_size=5,
+    ),
+)
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_what_is_written_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, duration_us: int, samples: list
+) -> None:
+    spikes = [sorted((round(t * duration_us), unit) for t, unit in some) for some, _ in samples]
+    trains = SpikeTrains.from_samples(
+        [([t for t, _ in some], [unit for _, unit in some]) for some in spikes],
+        labels=[label for _, label in samples],
+        n_units=5,
+        duration_us=duration_us,
+    )
+    path = tmp_path_factory.mktemp("written") / "a.nwb"
+    save(trains, path)
+    found = nwb.read(path, label="label")
+    assert found.duration_us == duration_us + bool((trains.times_us == duration_us).any())
+    assert replace(found, duration_us=duration_us).digest == trains.digest
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="NWB cannot hold data without samples"):
+        save(written()[:0], tmp_path / "a.nwb")
+    longest = 2**31 - 1
+    many = SpikeTrains([], [], np.zeros(4_300_001), np.zeros(4_300_000), 1, longest)
+    with pytest.raises(InputError, match=r"4300000 samples one after another last 9.* s; write some at a"):
+        save(many, tmp_path / "a.nwb")
+    monkeypatch.setitem(sys.modules, "pynwb", None)
+    for refuse in (lambda: save(written(), tmp_path / "a.nwb"), lambda: check_writable(tmp_path / "a.nwb")):
+        with pytest.raises(MissingExtraError, match=r'writing NWB needs an extra; pip install "beyondrate'):
+            refuse()
+    assert not list(tmp_path.iterdir())

@@ -120,7 +120,7 @@ def test_the_content_tells_the_format_whatever_the_suffix(tmp_path: Path) -> Non
 
 
 def test_unknown_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"x\.txt: suffix '\.txt' is unknown; give a path that ends in \.h5"):
+    with pytest.raises(InputError, match=r"x\.txt: suffix '\.txt' is unknown; end it in \.h5"):
         save(example(), tmp_path / "x.txt")
     with pytest.raises(InputError, match="format 'text' is unknown"):
         save(example(), tmp_path / "x.h5", format="text")

@@ -23,6 +23,9 @@ from beyondrate.events import MAX_DURATION_US, SpikeTrains, dt_in_us, offsets_fr
 from beyondrate.progress import Progress, silent
 from beyondrate.storage import EventStream, Facts
 
+FORMATS = ("h5", "shd", "npz", "csv", "nwb")
+"""What recordings can be encoded to: the other formats hold the pixels of cameras."""
+
 _IN_MEMORY = 1 << 22
 """Bytes of a recording's spikes from which on they wait on the disk."""
 
@@ -107,7 +110,13 @@ def encode_to_file(
             leftovers are of other files or options, or fewer than two classes are left.
         MissingExtraError: if a file is not wav and the extra ``audio`` is not installed.
     """
-    storage.check_writable(out, format=format)
+    chosen = storage.check_writable(out, format=format)
+    if chosen not in FORMATS:
+        raise InputError(
+            f"format {chosen!r} holds the pixels of cameras",
+            remedy=f"give one of {', '.join(FORMATS)}",
+            file=out,
+        )
     recordings = catalogue(paths, labels, group)
     clip_us = None if clip_s is None else dt_in_us(clip_s)
     settings = {**encoder.settings, "clip": clip_us, "files and labels": _fingerprint(recordings)}

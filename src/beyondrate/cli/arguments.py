@@ -13,6 +13,7 @@ Out = Annotated[Path, typer.Argument(metavar="OUT", help="Event file to write, .
 DataName = Annotated[
     str, typer.Argument(help="A data set's name (beyondrate data list), or an .h5 or .npz file.")
 ]
+PICTURES = (".png", ".pdf", ".svg")  # suffixes
 
 
 def names(text: str) -> list[str]:

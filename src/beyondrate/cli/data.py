@@ -9,8 +9,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from beyondrate.cli.arguments import In, Out, names
-from beyondrate.cli.encode import PICTURES
+from beyondrate.cli.arguments import PICTURES, In, Out, names
 from beyondrate.cli.terminal import out_console, progress_shown
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -93,7 +92,7 @@ def data_import(
         typer.Argument(
             metavar="IN",
             help="SHD's HDF5, .npz, .csv, a recording .aedat or .nwb, N-MNIST's folder; with --threshold a "
-            ".csv of values over time.",
+            ".csv or .npz of values over time.",
         ),
     ],
     target: Out,
@@ -105,14 +104,18 @@ def data_import(
     encoder: Annotated[
         str, typer.Option(help="Of values: level-crossing, or sigma-delta (with --tau).")
     ] = "level-crossing",
-    rate: Annotated[float | None, typer.Option(help="Of values without a column of times: in Hz.")] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Of an .nwb: the column of its trials that groups samples.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Of values that do not tell their times: in Hz.")] = None,
     tau: Annotated[float | None, typer.Option(help="Of sigma-delta: time constant in seconds.")] = None,
 ) -> None:
     """Read event data of others and write it as OUT's suffix says.
 
     A recording NAME.aedat is cut into labelled samples as NAME_labels.csv beside it says. The columns of a
     .csv of spikes are time_us or time_s, unit, sample, and label, group and split if there are any; of values
-    they are a column a channel, and the same but for unit.
+    they are a column a channel, and the same but for unit. An .npz of values holds values (sample, time,
+    channel), and labels, groups, split, channels and rate_hz if there are any.
     """
     from beyondrate import storage
 
@@ -124,8 +127,8 @@ def data_import(
         raise InputError(
             "--rate and --tau are of values over time", remedy="give --threshold too", file=source
         )
-    if trials is not None:
-        trains = _loaded(source, trials)
+    if trials is not None or group is not None:
+        trains = _loaded(source, trials, group)
         storage.save(trains, target)
         out_console.print(f"{target}: {trains!r}", highlight=False, soft_wrap=True)
         return
@@ -134,14 +137,16 @@ def data_import(
         out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
 
 
-def _loaded(path: Path, trials: str | None) -> SpikeTrains:
+def _loaded(path: Path, trials: str | None, group: str | None = None) -> SpikeTrains:
     from beyondrate import storage
 
-    if trials is None:
+    if trials is None and group is None:
         return storage.load(path)
     if path.suffix.lower() != ".nwb":
-        raise InputError("has no trials to choose a column of", remedy="leave out --trials", file=path)
-    return storage.nwb.read(path, label=trials)
+        raise InputError(
+            "has no trials to choose a column of", remedy="leave out --trials and --group", file=path
+        )
+    return storage.nwb.read(path, label=trials, group=group)
 
 
 def _import_values(
@@ -163,7 +168,8 @@ def _import_values(
         raise InputError(
             f"threshold is {threshold!r}", remedy="give a number, or one for each channel"
         ) from None
-    table = signals.read_table(source, rate)
+    read = signals.read_arrays_of_values if source.suffix.lower() == ".npz" else signals.read_table
+    table = read(source, rate)
     facts: dict[str, Any] = {
         "labels": table.labels, "groups": table.groups, "channels": table.channels, "meta": table.meta
     }  # fmt: skip
@@ -186,15 +192,24 @@ def _import_values(
 @app.command("export")
 def data_export(
     source: In,
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="File to write, .h5, .npz or .csv.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT", help="File to write, .h5, .npz, .csv, .aedat or .nwb, or N-MNIST's folder."
+        ),
+    ],
     format: Annotated[
-        str | None, typer.Option(help="shd (SHD's layout, for .h5), h5 (ours), npz or csv (by the suffix).")
+        str | None,
+        typer.Option(
+            help="shd (SHD's layout; for .h5), h5 (ours), npz, csv, aedat, nwb (by suffix), aedat2, n-mnist."
+        ),
     ] = None,
 ) -> None:
     """Write an event file in a layout that other tools read."""
     from beyondrate import storage
 
-    format = format or {".npz": "npz", ".csv": "csv"}.get(target.suffix.lower(), "shd")
-    storage.check_writable(target, format=format)
+    if format is None and target.suffix.lower() in (".h5", ".hdf5"):
+        format = "shd"
+    format = storage.check_writable(target, format=format)
     storage.save(storage.load(source), target, format=format)
     out_console.print(f"{target}: written as {format}", highlight=False, soft_wrap=True)

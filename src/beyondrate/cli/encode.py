@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from beyondrate.cli.arguments import Seed
+from beyondrate.cli.arguments import PICTURES, Seed
 from beyondrate.cli.terminal import KEPT, err_console, out_console, progress_shown
 from beyondrate.errors import InputError
 
 MOST_LEFT_OUT = 20  # recordings that are named one by one
-PICTURES = (".png", ".pdf", ".svg")
 
 
 def encode(

@@ -163,7 +163,13 @@ def _units(trains: Sequence[Sequence[Any]]) -> tuple[list[list[int]], list[Any]]
         raise InputError("there is no spike train", remedy="give a block with segments, or lists of trains")
     if all(_UNIT in train.annotations for trial in trains for train in trial):
         named = [[train.annotations[_UNIT] for train in trial] for trial in trains]
-        ids = list(dict.fromkeys(unit for trial in named for unit in trial))
+        try:
+            ids = list(dict.fromkeys(unit for trial in named for unit in trial))
+        except TypeError as error:
+            raise InputError(
+                f"a unit's name cannot be compared ({error})",
+                remedy=f"give each train one number or one name: train.annotate({_UNIT}=...)",
+            ) from error
     else:
         sizes = [len(trial) for trial in trains]
         if len(set(sizes)) > 1:

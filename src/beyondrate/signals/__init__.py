@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beyondrate.signals.arrays import read_arrays_of_values
 from beyondrate.signals.encoders import ENCODERS, CodedSignals, level_crossing, reconstruct, sigma_delta
 from beyondrate.signals.tables import SignalTable, read_table
 
@@ -10,6 +11,7 @@ __all__ = [
     "CodedSignals",
     "SignalTable",
     "level_crossing",
+    "read_arrays_of_values",
     "read_table",
     "reconstruct",
     "sigma_delta",

@@ -12,7 +12,7 @@ import numpy as np
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.storage import aedat, atomic, csv_spikes, h5, nmnist, npz, nwb, shd
-from beyondrate.storage.atomic import atomic_path
+from beyondrate.storage.atomic import atomic_folder, atomic_path
 from beyondrate.storage.guards import EVENT_FILE, EVENT_FILES, reading
 from beyondrate.storage.seconds import on_float16_grid
 from beyondrate.storage.stream import EventFile, EventStream, Facts, as_stream
@@ -31,7 +31,18 @@ __all__ = [
 
 _Reader = Callable[[Path, slice | None], SpikeTrains]
 _READER_OF_SUFFIX: dict[str, _Reader] = {".csv": csv_spikes.read, ".nwb": nwb.read}
-_FORMAT_OF_SUFFIX = {".h5": "h5", ".hdf5": "h5", ".npz": "npz", ".csv": "csv"}
+_FORMAT_OF_SUFFIX = {
+    ".h5": "h5",
+    ".hdf5": "h5",
+    ".npz": "npz",
+    ".csv": "csv",
+    ".aedat": "aedat",
+    ".nwb": "nwb",
+}
+_FORMATS = ("h5", "shd", "npz", "csv", "n-mnist", "aedat", "aedat2", "nwb")
+_FOLDERS = ("n-mnist",)  # formats of many files
+_AEDAT = {"aedat": "3.1", "aedat2": "2.0"}  # versions
+_WRITERS = {"npz": npz, "csv": csv_spikes, "n-mnist": nmnist, "nwb": nwb}
 
 
 def load(path: str | Path, *, samples: slice | None = None) -> SpikeTrains:
@@ -156,46 +167,59 @@ def save(
 
     Args:
         trains: what to write; a stream is written block by block as "h5", and joined for the other formats.
-        path: the file; one that exists is replaced once the new one is complete.
-        format: "h5" (ours), "shd" (SHD's HDF5 layout), "npz" or "csv" (`beyondrate.storage.csv_spikes`);
-            default by suffix (.h5, .hdf5: ours; .npz; .csv).
+        path: the file; one that exists is replaced once the new one is complete. Of N-MNIST a folder, new or
+            empty.
+        format: "h5" (ours), "shd" (SHD's HDF5 layout), "npz", "csv" (`beyondrate.storage.csv_spikes`),
+            "aedat" or "aedat2" (versions 3.1 and 2.0, with a file of labels; `beyondrate.storage.aedat`),
+            "n-mnist" (`beyondrate.storage.nmnist`) or "nwb" (`beyondrate.storage.nwb`); default by suffix
+            (.h5, .hdf5: ours; .npz; .csv; .aedat; .nwb).
         time_dtype: type of the seconds in SHD's layout: float32, float64 or float16; see
             `beyondrate.storage.shd.write`.
 
     Raises:
-        InputError: if the format is unknown, or the folder is missing, full, or not to be written to.
+        InputError: if the format is unknown or cannot hold these spike trains, or the folder is missing,
+            full, or not to be written to.
+        MissingExtraError: if NWB is to be written, and pynwb is not installed.
     """
     chosen = _format(path, format)
-    if isinstance(trains, EventStream) and chosen != "h5":
-        trains = trains.joined()
-    with atomic_path(path) as temporary:
-        if isinstance(trains, EventStream) or chosen == "h5":
+    if chosen == "h5":
+        with atomic_path(path) as temporary:
             h5.write(as_stream(trains) if isinstance(trains, SpikeTrains) else trains, temporary)
-        elif chosen == "shd":
-            shd.write(trains, temporary, time_dtype)
-        elif chosen == "npz":
-            npz.write(trains, temporary)
+        return
+    whole = trains.joined() if isinstance(trains, EventStream) else trains
+    if chosen in _AEDAT:
+        aedat.save(whole, Path(path), _AEDAT[chosen])
+        return
+    with atomic_folder(path) if chosen in _FOLDERS else atomic_path(path) as temporary:
+        if chosen == "shd":
+            shd.write(whole, temporary, time_dtype)
         else:
-            csv_spikes.write(trains, temporary)
+            _WRITERS[chosen].write(whole, temporary)
 
 
-def check_writable(path: str | Path, *, format: str | None = None) -> None:
-    """Refuse a path that `save` could not write to, before the work that makes what is to be saved.
+def check_writable(path: str | Path, *, format: str | None = None) -> str:
+    """Return the format that `save` would write, or refuse the path before the work that makes what is saved.
 
     Raises:
         InputError: as `save` does, as far as can be told without the data.
     """
-    _format(path, format)
-    atomic.check_target(path)
+    chosen = _format(path, format)
+    if chosen == "nwb":
+        nwb.check_installed()
+    if chosen in _FOLDERS:
+        atomic.check_target_folder(path)
+    else:
+        atomic.check_target(path)
+    return chosen
 
 
 def _format(path: str | Path, format: str | None) -> str:
     chosen = format or _FORMAT_OF_SUFFIX.get(Path(path).suffix.lower())
-    if chosen not in ("h5", "shd", "npz", "csv"):
+    if chosen not in _FORMATS:
         what = f"format {format!r}" if format else f"suffix {Path(path).suffix!r}"
         raise InputError(
             f"{what} is unknown",
-            remedy="give a path that ends in .h5, .npz or .csv, or format h5, shd, npz or csv",
+            remedy=f"end it in {', '.join(_FORMAT_OF_SUFFIX)}, or give a format: {', '.join(_FORMATS)}",
             file=path,
         )
     return chosen

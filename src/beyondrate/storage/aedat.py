@@ -10,11 +10,17 @@ unnoticed.
 Labels lie beside a recording ``NAME.aedat`` in ``NAME_labels.csv``, as in DVS128 Gesture: columns class,
 startTime_usec, endTime_usec, and one sample a row. Without it the recording is one sample.
 
+Written are the samples one after another, a second apart, with their file of labels: every event, and the
+numbers of the classes. All samples are read back a microsecond longer if an event lies at the end of one,
+which an interval does not hold.
+
 Source: iniVation, "AEDAT file formats"; jAER, class DVS128.
 """
 
 from __future__ import annotations
 
+import csv
+import itertools
 import re
 import struct
 from collections.abc import Iterator
@@ -25,12 +31,17 @@ import numpy as np
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.storage.camera import Recording, Sensor, read_intervals
+from beyondrate.storage.atomic import atomic_path
+from beyondrate.storage.camera import INTERVAL_COLUMNS, Recording, Sensor, read_intervals, sensor_of
 from beyondrate.storage.guards import DAMAGED, reading
+from beyondrate.storage.trials import Trials, one_after_another
 
 MAGIC = b"#!AER-DAT"
 DVS128 = Sensor(128, 128)
 _SENSORS = {"DVS128": DVS128, "DAVIS240": Sensor(180, 240), "DAVIS346": Sensor(260, 346)}
+_CAMERAS = {DVS128: "DVS128", Sensor(180, 240): "DAVIS240C", Sensor(260, 346): "DAVIS346B"}  # as written
+_NO_CLOCK = "1970-01-01 00:00:00 (TZ+0000)"  # a start time must be given
+_EVENTS_A_PACKET = 4096
 _END = "#!END-HEADER"
 _LONGEST_LINE = 1 << 16
 _SOURCE = re.compile(r"#-?Source \d+: *(\S*)")
@@ -67,12 +78,95 @@ def read(path: Path, samples: slice | None = None) -> SpikeTrains:
     Raises:
         InputError: if it is of another version, format or camera, ends early, or holds what cannot be.
     """
-    labels = path.with_name(f"{path.stem}_labels.csv")
+    labels = labels_path(path)
     intervals = read_intervals(labels) if labels.exists() else None
     with reading(path, "an AEDAT recording"):
         recording = parse(path.read_bytes())
         trains = recording.labelled(path.name, intervals) if intervals else recording.whole(path.name)
     return trains if samples is None else trains[samples]
+
+
+def labels_path(recording: Path) -> Path:
+    """Return where the labels of a recording lie.
+
+    >>> labels_path(Path("user01_led.aedat")).name
+    'user01_led_labels.csv'
+    """
+    return recording.with_name(f"{recording.stem}_labels.csv")
+
+
+def save(trains: SpikeTrains, path: Path, version: str) -> None:
+    """Write spike trains as a recording, and its labels beside it; the labels are in place first.
+
+    Args:
+        trains: of a DVS128, in version 3.1 of a DAVIS240 or DAVIS346 too.
+        path: the recording; its labels are NAME_labels.csv beside it.
+        version: 3.1, or 2.0, whose clock ends after 2^31 µs (35 minutes).
+
+    Raises:
+        InputError: if units are not those of such a camera, there are groups, no sample, or too many.
+    """
+    sensor = sensor_of(trains, list(_CAMERAS) if version == "3.1" else [DVS128], f"AEDAT {version}")
+    events, trials = one_after_another(trains)
+    recording = Recording(events.times_us, events.units.astype(np.int32), sensor)
+    parts = _packed_3(recording) if version == "3.1" else _packed_2(recording)
+    with atomic_path(path) as file, atomic_path(labels_path(path)) as table:
+        with file.open("wb") as stream:
+            stream.writelines(parts)
+        _write_labels(trials, table)
+
+
+def _packed_3(recording: Recording) -> Iterator[bytes]:
+    """Yield the header and the packets of version 3.1; a packet ends where the clock of 31 bits overflows."""
+    camera = _CAMERAS[recording.sensor]
+    header = (
+        f"{MAGIC.decode()}3.1",
+        "#Format: RAW",
+        f"#Source 1: {camera}",
+        f"#Start-Time: {_NO_CLOCK}",
+        _END,
+    )
+    yield "".join(f"{line}\r\n" for line in header).encode()
+    x, y, polarity = recording.sensor.places(recording.units)
+    events = np.empty(len(x), _PAIR["3.1"])
+    events["data"] = x << 17 | y << 2 | polarity << 1 | 1  # bit 0: valid
+    events["time"] = recording.times_us & 0x7FFF_FFFF
+    overflow = recording.times_us >> 31
+    overflows = np.flatnonzero(np.diff(overflow)) + 1
+    bounds = np.unique([*range(0, len(x), _EVENTS_A_PACKET), *overflows.tolist(), len(x)])
+    for first, stop in itertools.pairwise(bounds.tolist()):
+        n = stop - first
+        packet = _Packet(_POLARITY, 1, 8, 4, int(overflow[first]), capacity=n, number=n, valid=n)
+        yield _PACKET.pack(*packet) + events[first:stop].tobytes()
+
+
+def _packed_2(recording: Recording) -> Iterator[bytes]:
+    """Yield the header and the events of version 2.0.
+
+    Raises:
+        InputError: if the recording lasts longer than a clock of 31 bits tells.
+    """
+    latest = int(np.iinfo(np.int32).max)
+    last = int(recording.times_us.max(initial=0))
+    if last > latest:
+        raise InputError(
+            f"AEDAT 2.0 holds times up to {latest} µs, samples one after another need {last} µs",
+            remedy="write AEDAT 3.1 (format aedat), or fewer samples",
+        )
+    x, y, polarity = recording.sensor.places(recording.units)
+    events = np.empty(len(x), _PAIR["2.0"])
+    events["data"] = 127 - y << 8 | 127 - x << 1 | 1 - polarity
+    events["time"] = recording.times_us
+    yield f"{MAGIC.decode()}2.0\r\n# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n".encode()
+    yield events.tobytes()
+
+
+def _write_labels(trials: Trials, path: Path) -> None:
+    rows = zip(trials.labels.tolist(), trials.starts_us.tolist(), trials.stops_us.tolist(), strict=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(INTERVAL_COLUMNS)
+        table.writerows(rows)
 
 
 def parse(data: bytes) -> Recording:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,38 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             _flush(target.parent)
 
 
+@contextmanager
+def atomic_folder(path: str | Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``path``; move it to ``path`` when the block ends well.
+
+    All is flushed to the disk before the folder is moved. If the block raises anything, the temporary folder
+    is removed.
+
+    Raises:
+        InputError: if ``path`` is there and no empty folder, or its own folder is missing, cannot be written
+            to, or is full.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_folder(Path(folder) / "digits") as temporary:
+        ...         _ = (temporary / "0.bin").write_bytes(b"written whole")
+        ...     print(os.listdir(folder), os.listdir(Path(folder) / "digits"))
+        ['digits'] ['0.bin']
+    """
+    target = _target_folder(path)
+    temporary = _beside(target)
+    with _telling_why_not_written(path):
+        try:
+            temporary.mkdir()
+            yield temporary
+            os.sync()  # one call for tens of thousands of small files
+            temporary.replace(target)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+
 def check_target(path: str | Path) -> None:
     """Refuse a path that cannot be written to, before the work whose result would go there.
 
@@ -70,11 +103,31 @@ def check_target(path: str | Path) -> None:
         temporary.unlink()
 
 
+def check_target_folder(path: str | Path) -> None:
+    """Refuse a folder that cannot be written, before the work whose result would go there.
+
+    Raises:
+        InputError: if it is there and not empty, or its own folder is missing or cannot be written to.
+    """
+    temporary = _beside(_target_folder(path))
+    with _telling_why_not_written(path):
+        temporary.mkdir()
+        temporary.rmdir()
+
+
 def _target(path: str | Path) -> Path:
     """Return the file that a path means: where it is a link, the file that is linked to."""
     target = Path(path).resolve()
     if target.exists() and not target.is_file():
         raise InputError("is a folder or a device", remedy="give the name of a file to write", file=path)
+    return target
+
+
+def _target_folder(path: str | Path) -> Path:
+    """Return the folder that a path means, new or empty: one that holds files cannot be replaced at once."""
+    target = Path(path).resolve()
+    if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        raise InputError("is there already", remedy="give a new folder, or an empty one", file=path)
     return target
 
 

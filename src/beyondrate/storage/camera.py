@@ -20,6 +20,8 @@ from beyondrate.events import MAX_DURATION_US, SpikeTrains, exact
 from beyondrate.storage.csv_table import blocks, numbers
 from beyondrate.storage.guards import DAMAGED, reading
 
+INTERVAL_COLUMNS = ("class", "startTime_usec", "endTime_usec")
+
 
 class Sensor(NamedTuple):
     """The size of an event camera in pixels."""
@@ -62,6 +64,16 @@ class Sensor(NamedTuple):
                 remedy=DAMAGED,
             )
         return (polarity * self.rows + y) * self.columns + x
+
+    def places(self, units: Integer[np.ndarray, " events"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return column, row and polarity of each unit, int64.
+
+        >>> [some.tolist() for some in Sensor(rows=2, columns=3).places(np.array([5, 6]))]
+        [[2, 0], [1, 0], [0, 1]]
+        """
+        pixel, x = np.divmod(units.astype(np.int64), self.columns)
+        polarity, y = np.divmod(pixel, self.rows)
+        return x, y, polarity
 
 
 class Interval(NamedTuple):
@@ -147,6 +159,29 @@ class Recording:
         )
 
 
+def sensor_of(trains: SpikeTrains, known: Sequence[Sensor], format: str) -> Sensor:
+    """Return which of the sensors ``known`` to a format saw the spike trains.
+
+    Raises:
+        InputError: if none did, or there is what no format of cameras holds: groups, or no sample.
+    """
+    remedy = "write an .h5, .npz or .csv file"
+    if not len(trains):
+        raise InputError(f"{format} cannot hold data without samples", remedy=remedy)
+    if trains.groups is not None:
+        raise InputError(f"{format} cannot hold groups", remedy=f"{remedy}, or leave the groups out")
+    shape = trains.meta.get("shape")
+    for sensor in known:
+        if trains.n_units == sensor.n_units and (shape is None or list(shape) == sensor.shape):
+            return sensor
+    sizes = " or ".join(f"{sensor.columns} × {sensor.rows}" for sensor in known)
+    raise InputError(
+        f"{format} holds events of {sizes} pixels and two polarities, not of {trains.n_units} units"
+        + (f" of the shape {shape}" if shape is not None else ""),
+        remedy=remedy,
+    )
+
+
 def check_order(times_us: Integer[np.ndarray, " events"]) -> None:
     """Refuse times that go backwards.
 
@@ -180,12 +215,12 @@ def intervals(table: bytes) -> list[Interval]:
         >>> intervals(b"class,startTime_usec,endTime_usec\\n1,80048239,85092709\\n")
         [Interval(label=1, start_us=80048239, end_us=85092709)]
     """
-    names = ("class", "startTime_usec", "endTime_usec")
     found = [
         Interval(*(int(value) for value in row))
-        for columns in blocks(table.decode("utf-8-sig").splitlines(), names)
+        for columns in blocks(table.decode("utf-8-sig").splitlines(), INTERVAL_COLUMNS)
         for row in zip(
-            *(exact(numbers(columns[name], name), np.dtype(np.int64), name) for name in names), strict=True
+            *(exact(numbers(columns[name], name), np.dtype(np.int64), name) for name in INTERVAL_COLUMNS),
+            strict=True,
         )
     ]
     if not found:

@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 TIMES = ("time_us", "time_s")
 FACTS = ("label", "group", "split")
-_PARTS = ("train", "valid", "test")
+PARTS = ("train", "valid", "test")
 
 Columns = dict[str, tuple[str, ...]]
 
@@ -168,9 +168,9 @@ def _collect(
             raise InputError(
                 f"sample {name[:80]!r} has a row without {fact}", remedy=f"give one {fact} a sample"
             )
-        if fact == "split" and value not in _PARTS:
+        if fact == "split" and value not in PARTS:
             raise InputError(
-                f"sample {name[:80]!r} is in split {value[:80]!r}", remedy=f"choose from {', '.join(_PARTS)}"
+                f"sample {name[:80]!r} is in split {value[:80]!r}", remedy=f"choose from {', '.join(PARTS)}"
             )
         if found.setdefault(owner, value) != value:
             raise InputError(

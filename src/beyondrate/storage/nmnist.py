@@ -4,6 +4,9 @@ Byte 0 is x, byte 1 is y (34 × 34 pixels, from the top left), bit 7 of byte 2 t
 other 23 bits the time in microseconds, the high byte first. A folder holds ``0`` to ``9``, or ``Train`` and
 ``Test`` (either or both) that do. The label is the folder's name. Files are read as samples are asked for.
 
+Written are events, labels and the parts train and test. Samples come back ordered by part and label; names of
+labels and a duration beyond the millisecond after the last event are not kept.
+
 Source: Orchard, Jayawant, Cohen, Thakor, "Converting static image datasets to spiking neuromorphic datasets
 using saccades", Frontiers in Neuroscience 9, 2015.
 """
@@ -16,13 +19,15 @@ import numpy as np
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, meta_of, offsets_from_lengths
-from beyondrate.storage.camera import Sensor, check_order
+from beyondrate.storage.camera import Sensor, check_order, sensor_of
 from beyondrate.storage.guards import DAMAGED, complete, reading
 from beyondrate.storage.stream import EventFile, Samples
 
 SENSOR = Sensor(34, 34)
 _EVENT = 5  # bytes
 _PARTS = {"Train": "train", "Test": "test"}
+_FOLDERS = {"train": "Train", "test": "Test", 0: "Train", 1: "Test"}
+_LATEST = 2**23 - 1  # microseconds
 
 
 def opened(folder: Path) -> EventFile:
@@ -65,6 +70,58 @@ def opened(folder: Path) -> EventFile:
         duration_us=duration_us,
         meta=meta,
     )
+
+
+def write(trains: SpikeTrains, folder: Path) -> None:
+    """Write spike trains into an empty folder (not atomic: `beyondrate.storage.save` is).
+
+    Files are named by the number of their sample.
+
+    Raises:
+        InputError: if units are not those of 34 × 34 pixels, or there are groups, a part other than train and
+            test, a sample without events, or a time beyond 23 bits.
+    """
+    sensor_of(trains, [SENSOR], "N-MNIST")
+    parts = _part_folders(trains)
+    silent = np.flatnonzero(trains.spikes_per_sample == 0)
+    if len(silent):
+        raise InputError(
+            f"N-MNIST cannot hold sample {silent[0]}, which has no spike",
+            remedy=f"leave out the {len(silent)} silent samples, or write an .h5, .npz or .csv file",
+        )
+    late = np.flatnonzero(trains.times_us > _LATEST)
+    if len(late):
+        sample = int(trains.sample_index[late[0]])
+        raise InputError(
+            f"N-MNIST holds times up to {_LATEST} µs, sample {sample} has {trains.times_us[late[0]]} µs",
+            remedy="cut the samples, or write an .h5, .npz or .csv file",
+        )
+    digits = len(str(len(trains) - 1))
+    for sample, (part, label) in enumerate(zip(parts, trains.labels.tolist(), strict=True)):
+        of_class = folder / part / str(label)
+        of_class.mkdir(parents=True, exist_ok=True)
+        spikes = slice(*trains.offsets[sample : sample + 2])
+        file = of_class / f"{sample:0{max(5, digits)}d}.bin"
+        file.write_bytes(_packed(trains.times_us[spikes], trains.units[spikes]))
+
+
+def _part_folders(trains: SpikeTrains) -> list[str]:
+    """Return the folder of each sample's part: none where the data are not split."""
+    split = trains.meta.get("split")
+    if split is None:
+        return [""] * len(trains)
+    for part in split:
+        if part not in _FOLDERS:
+            raise InputError(
+                f"N-MNIST cannot hold the part {part!r}", remedy="write an .h5, .npz or .csv file"
+            )
+    return [_FOLDERS[part] for part in split]
+
+
+def _packed(times_us: np.ndarray, units: np.ndarray) -> bytes:
+    x, y, polarity = SENSOR.places(units)
+    columns = [x, y, polarity << 7 | times_us >> 16, times_us >> 8 & 255, times_us & 255]
+    return np.stack(columns, axis=1).astype(np.uint8).tobytes()
 
 
 def _files(folder: Path) -> tuple[list[Path], list[str]]:

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +48,11 @@ def read(path: Path, samples: slice | None = None) -> SpikeTrains:
 
     The whole file is read, whichever samples are asked for: its checksums cover whole arrays.
     """
-    with reading(path, "an .npz of event data"), zipfile.ZipFile(path) as archive:
-        _check_count(path, archive)
-        found = _named_members(archive)
-        size = path.stat().st_size
-        arrays: dict[str, Any] = {n: _array(archive, member, size) for n, member in found.items()}
+    with reading(path, "an .npz of event data"):
+        arrays: dict[str, Any] = read_arrays(path, _NEEDED, (*_TIMES, *_OPTIONAL))
+        if ("times_us" in arrays) == ("times_s" in arrays):
+            both = "both times_us and times_s" if "times_us" in arrays else "neither times_us nor times_s"
+            raise InputError(f"has {both}", remedy="give one: times_us (microseconds) or times_s (seconds)")
         meta: dict[str, Any] = json.loads(str(arrays.pop("meta"))) if "meta" in arrays else {}
         told: dict[str, int] = {
             n: _number(arrays.pop(n), n) for n in ("n_units", "duration_us") if n in arrays
@@ -63,10 +64,31 @@ def read(path: Path, samples: slice | None = None) -> SpikeTrains:
             arrays["units"] = exact(arrays["units"], np.dtype(np.int32), "units")
         for name, names in (("labels", "label_names"), ("groups", "group_names")):
             if name in arrays and arrays[name].dtype.kind in "US":
-                meta[names], arrays[name] = _numbered(arrays[name])
+                meta[names], arrays[name] = numbered(arrays[name])
         n_units, duration_us, derived = complete(told, arrays["times_us"], arrays["units"])
         trains = SpikeTrains(**arrays, n_units=n_units, duration_us=duration_us, meta={**meta, **derived})
         return trains if samples is None else trains[samples]
+
+
+def read_arrays(
+    path: Path, needed: Collection[str], optional: Collection[str], flat: bool = True
+) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz, none of which may hold Python objects.
+
+    Args:
+        path: the file.
+        needed: names of arrays that must be there.
+        optional: names of arrays that may be there; no others may.
+        flat: whether arrays of more than one dimension are refused.
+
+    Raises:
+        InputError: if an array is missing, unknown, or not what it claims to be.
+    """
+    with zipfile.ZipFile(path) as archive:
+        _check_count(path, archive)
+        found = _named_members(archive, needed, optional)
+        size = path.stat().st_size
+        return {name: _array(archive, member, size, flat) for name, member in found.items()}
 
 
 def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
@@ -79,24 +101,23 @@ def _check_count(path: Path, archive: zipfile.ZipFile) -> None:
         raise InputError(f"lists {len(archive.infolist())} arrays but records {recorded}", remedy=DAMAGED)
 
 
-def _named_members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+def _named_members(
+    archive: zipfile.ZipFile, needed: Collection[str], optional: Collection[str]
+) -> dict[str, zipfile.ZipInfo]:
     found = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-    known = (*_NEEDED, *_TIMES, *_OPTIONAL)
+    known = (*needed, *optional)
     for name in found:
         if name not in known:
             raise InputError(
                 f"has an array {name!r}", remedy=f"remove or rename it; known are {', '.join(known)}"
             )
-    for name in _NEEDED:
+    for name in needed:
         if name not in found:
             raise InputError(f"has no array {name!r}", remedy=f"add it; found: {', '.join(found) or 'none'}")
-    if ("times_us" in found) == ("times_s" in found):
-        both = "both times_us and times_s" if "times_us" in found else "neither times_us nor times_s"
-        raise InputError(f"has {both}", remedy="give one: times_us (microseconds) or times_s (seconds)")
     return found
 
 
-def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, flat: bool) -> np.ndarray:
     """Read one array straight into the memory that it will live in."""
     is_packed = member.compress_type != zipfile.ZIP_STORED
     if member.file_size > (most_unpacked(size) if is_packed else size):
@@ -112,25 +133,29 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int) -> np.n
             filled += len(chunk)
         if filled != len(raw):
             raise InputError(f"{member.filename} ends early", remedy=DAMAGED)
-    return _parsed(raw, member.filename)
+    return _parsed(raw, member.filename, flat)
 
 
-def _parsed(raw: np.ndarray, name: str) -> np.ndarray:
+def _parsed(raw: np.ndarray, name: str, flat: bool) -> np.ndarray:
     """Return the array that the bytes of an .npy hold, as a view of them."""
     head = io.BytesIO(raw[: 1 << 16].tobytes())
     version = np.lib.format.read_magic(head)
     read_header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     if version not in read_header:
         raise InputError(f"{name} is .npy version {version}", remedy="save it with numpy 2")
-    shape, _, dtype = read_header[version](head)
+    shape, is_fortran, dtype = read_header[version](head)
     if dtype.hasobject:
         raise InputError(f"{name} holds Python objects", remedy="save plain arrays of numbers or strings")
-    if len(shape) > 1:
+    if flat and len(shape) > 1:
         raise InputError(f"{name} has shape {shape}", remedy="give flat arrays")
     body = raw[head.tell() :]
     if len(body) != math.prod(shape) * dtype.itemsize:
         raise InputError(f"{name} claims shape {shape} but holds {len(body)} bytes", remedy=DAMAGED)
-    return body.view(dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    return (
+        body.view(dtype)
+        .reshape(shape, order="F" if is_fortran else "C")
+        .astype(dtype.newbyteorder("="), copy=False)
+    )
 
 
 def _number(array: np.ndarray, name: str) -> int:
@@ -147,7 +172,11 @@ def _seconds(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _numbered(names: np.ndarray) -> tuple[list[str], np.ndarray]:
-    """Return the distinct names in order and the number of each entry's name."""
+def numbered(names: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Return the distinct names in order and the number of each entry's name.
+
+    >>> numbered(np.array(["go", "stop", "go"]))
+    (['go', 'stop'], array([0, 1, 0]))
+    """
     distinct, numbers = np.unique(names, return_inverse=True)
     return [n.decode() if isinstance(n, bytes) else n for n in distinct.tolist()], numbers.astype(np.int64)

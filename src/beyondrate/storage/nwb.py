@@ -4,29 +4,41 @@ Read are ``units/spike_times`` with its index and ``units/id``, and of ``interva
 stop_time and the column that is the label. Everything else is passed over: nothing of NWB's own library is
 needed, no link is followed, no reference is opened.
 
+Written, with that library (extra ``neuro``), are the samples one after another, a second apart: the table of
+units, and trials with the columns label, and label_name, group and split where there are any. All samples are
+read back a microsecond longer if a spike lies at the end of one, which a trial does not hold; spikes of one
+microsecond are read back in the order of their units.
+
 Source: NWB format specification 2 (Units, TimeIntervals) and HDMF's common schema (DynamicTable).
 """
 
 from __future__ import annotations
 
+import datetime
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import h5py
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Float64, Int64
 
-from beyondrate.errors import InputError
+from beyondrate.errors import InputError, MissingExtraError
 from beyondrate.events import MAX_DURATION_US, SpikeTrains, exact
 from beyondrate.storage.guards import DAMAGED, hdf5_dataset, hdf5_object, reading
 from beyondrate.storage.heap import VariableLength
-from beyondrate.storage.trials import Session, Trials, cut, numbered, session, whole_us
+from beyondrate.storage.trials import Session, Trials, cut, numbered, one_after_another, session, whole_us
+from beyondrate.storage.whole import new_hdf5
 
 _TRIALS = "intervals/trials"
 _NO_LABELS = ("id", "start_time", "stop_time")
+_NO_CLOCK = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)  # a start time must be given
 
 
-def read(path: Path, samples: slice | None = None, *, label: str | None = None) -> SpikeTrains:
+def read(
+    path: Path, samples: slice | None = None, *, label: str | None = None, group: str | None = None
+) -> SpikeTrains:
     """Read a recording: one sample a trial; without a table of trials the whole session is one sample.
 
     Args:
@@ -34,6 +46,7 @@ def read(path: Path, samples: slice | None = None, *, label: str | None = None) 
         samples: give only these samples.
         label: column of the trials that is the class; None: all are of class 0, and meta["trial_columns"]
             says which columns there are.
+        group: column of the trials that tells who or what each came from; None: no groups.
 
     Raises:
         InputError: if there are no units, no such column, or the file is damaged.
@@ -46,35 +59,122 @@ def read(path: Path, samples: slice | None = None, *, label: str | None = None) 
         if not h5py.is_hdf5(path):
             raise InputError("is no HDF5", remedy="give NWB 2 in HDF5, not Zarr")
         with h5py.File(path, "r") as file:
-            trains = _trains(file, label)
+            trains = _trains(file, label, group)
     return trains if samples is None else trains[samples]
 
 
-def _trains(file: h5py.File, label: str | None) -> SpikeTrains:
+def check_installed() -> Any:  # noqa: ANN401
+    """Return NWB's own library, which is needed for writing.
+
+    Raises:
+        MissingExtraError: if it is not installed.
+    """
+    try:
+        return import_module("pynwb")
+    except ImportError as error:
+        raise MissingExtraError("writing NWB", "neuro") from error
+
+
+def write(trains: SpikeTrains, path: Path) -> None:
+    """Write spike trains to ``path`` as a recording with trials (not atomic: `beyondrate.storage.save` is).
+
+    Units keep their numbers in meta["unit_ids"], if they are whole numbers. The file's identifier is the
+    digest of the spike trains.
+
+    Raises:
+        InputError: if there is no sample, or the recording would last too long.
+        MissingExtraError: if pynwb is not installed.
+    """
+    pynwb = check_installed()
+    if not len(trains):
+        raise InputError("NWB cannot hold data without samples", remedy="write an .h5 or .npz file")
+    recording, trials = one_after_another(trains)
+    session_file = pynwb.NWBFile(
+        session_description=f"{len(trains)} samples as trials, one after another, written by beyondrate",
+        identifier=trains.digest,
+        session_start_time=_NO_CLOCK,
+        units=_unit_table(recording, trains.n_units),
+        trials=_trial_table(trials, trains),
+    )
+    with new_hdf5(path) as file, pynwb.NWBHDF5IO(file=file, mode="w") as io:
+        io.write(session_file)
+
+
+def _unit_table(recording: Session, n_units: int) -> Any:  # noqa: ANN401
+    common = import_module("hdmf.common")
+    ids = recording.unit_ids
+    are_numbers = all(isinstance(unit, int | np.integer) and abs(int(unit)) < 2**63 for unit in ids)
+    if not are_numbers or len(set(ids)) != n_units:
+        ids = list(range(n_units))
+    by_unit = np.argsort(recording.units, kind="stable")
+    ends = np.cumsum(np.bincount(recording.units, minlength=n_units))
+    times = common.VectorData(
+        name="spike_times", description="seconds", data=recording.times_us[by_unit] / 1e6
+    )
+    index = common.VectorIndex(name="spike_times_index", data=ends, target=times)
+    return import_module("pynwb.misc").Units(
+        name="units", description="spike trains", columns=[times, index], id=ids, resolution=1e-6
+    )
+
+
+def _trial_table(trials: Trials, trains: SpikeTrains) -> Any:  # noqa: ANN401
+    column = import_module("hdmf.common").VectorData
+    columns: dict[str, tuple[str, Any]] = {
+        "start_time": ("start of the sample, s", trials.starts_us / 1e6),
+        "stop_time": ("end of the sample, s; not in it", trials.stops_us / 1e6),
+        "label": ("number of the class", trials.labels),
+    }
+    if names := trials.label_names:
+        told = [str(names[label]) if label < len(names) else str(label) for label in trials.labels.tolist()]
+        columns["label_name"] = "name of the class", told
+    if trains.groups is not None:
+        columns["group"] = "who or what the sample came from", trains.groups
+    if "split" in trains.meta:
+        columns["split"] = "part of the data", [str(part) for part in trains.meta["split"]]
+    return import_module("pynwb.epoch").TimeIntervals(
+        name="trials",
+        description="one row a sample",
+        columns=[column(name=name, description=what, data=data) for name, (what, data) in columns.items()],
+    )
+
+
+def _trains(file: h5py.File, label: str | None, group: str | None) -> SpikeTrains:
     found = _session(file)
     name = Path(file.filename).name
     table = hdf5_object(file, _TRIALS)
     if not isinstance(table, h5py.Group):
-        if label is not None:
+        if label is not None or group is not None:
             raise InputError(
-                "has no table of trials", remedy="leave out the label: the session is one sample"
+                "has no table of trials", remedy="leave out label and group: the session is one sample"
             )
         return cut(found, _whole(found), name, {"derived": ["duration_us"]})
     starts, stops = (whole_us(_seconds(file, f"{_TRIALS}/{edge}_time"), edge) for edge in ("start", "stop"))
     if len(starts) != len(stops):
         raise InputError(f"has {len(starts)} starts of trials but {len(stops)} stops", remedy=DAMAGED)
     columns = _label_columns(table)
-    if label is None:
-        labels: tuple[np.ndarray, list[str] | None] = np.zeros(len(starts), np.int64), None
-    elif label not in columns:
+    meta: dict[str, Any] = {} if label else {"trial_columns": columns}
+    numbers, names = _numbered_column(file, label, columns, len(starts))
+    if group is None:
+        return cut(found, Trials(starts, stops, numbers, names), name, meta)
+    groups, group_names = _numbered_column(file, group, columns, len(starts))
+    meta |= {"group_names": group_names} if group_names else {}
+    return replace(cut(found, Trials(starts, stops, numbers, names), name, meta), groups=groups)
+
+
+def _numbered_column(
+    file: h5py.File, name: str | None, columns: list[str], n_trials: int
+) -> tuple[Int64[np.ndarray, " trials"], list[str] | None]:
+    """Return a column of the trials as numbers, and their names; without a column all are 0."""
+    if name is None:
+        return np.zeros(n_trials, np.int64), None
+    if name not in columns:
         raise InputError(
-            f"has no column {label!r} of trials", remedy=f"choose from {', '.join(columns) or 'none'}"
+            f"has no column {name!r} of trials", remedy=f"choose from {', '.join(columns) or 'none'}"
         )
-    else:
-        labels = numbered(_values(file, f"{_TRIALS}/{label}"))
-        if len(labels[0]) != len(starts):
-            raise InputError(f"has {len(starts)} trials but {len(labels[0])} of {label}", remedy=DAMAGED)
-    return cut(found, Trials(starts, stops, *labels), name, {} if label else {"trial_columns": columns})
+    numbers, names = numbered(_values(file, f"{_TRIALS}/{name}"))
+    if len(numbers) != n_trials:
+        raise InputError(f"has {n_trials} trials but {len(numbers)} of {name}", remedy=DAMAGED)
+    return numbers, names
 
 
 def _session(file: h5py.File) -> Session:

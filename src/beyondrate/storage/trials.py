@@ -1,4 +1,7 @@
-"""Long recordings cut into samples: one sample a trial, from its start on and until before its end."""
+"""Long recordings cut into samples: one sample a trial, from its start on and until before its end.
+
+And back: samples one after another are one recording.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from jaxtyping import Float, Int64
 from beyondrate.errors import InputError
 from beyondrate.events import MAX_DURATION_US, SpikeTrains, offsets_from_lengths, unit_dtype
 
-_LATEST_S = 2**53 / 1e6  # up to here every microsecond is a float64
+_LATEST_US = 2**53  # up to here every microsecond is a float64 of seconds
+_GAP_US = 1_000_000  # between samples that are written one after another
 
 
 class Session(NamedTuple):
@@ -63,7 +67,7 @@ def whole_us(times_s: Float[np.ndarray, " times"], what: str) -> Int64[np.ndarra
         InputError: if one is not finite, or too large for float64 to tell microseconds.
     """
     times_s = np.asarray(times_s, np.float64)
-    bad = ~(np.abs(times_s) <= _LATEST_S)
+    bad = ~(np.abs(times_s) <= _LATEST_US / 1e6)
     if bad.any():
         raise InputError(f"{what} holds the time {times_s[np.argmax(bad)]} s", remedy="give finite seconds")
     return np.rint(times_s * 1e6).astype(np.int64)
@@ -75,7 +79,7 @@ def numbered(values: Sequence[Any]) -> tuple[Int64[np.ndarray, " values"], list[
     Values may be numbers or arrays and tensors of one number.
 
     Raises:
-        InputError: if they are neither all numbers nor all names.
+        InputError: if they are neither all numbers nor all names, or one is missing (None, NaN).
 
     >>> numbered(["go", "stop", "go"])[1], numbered([3, 1])[0].tolist(), numbered([90.0, -45.0])[1]
     (['go', 'stop'], [3, 1], ['-45.0', '90.0'])
@@ -83,6 +87,9 @@ def numbered(values: Sequence[Any]) -> tuple[Int64[np.ndarray, " values"], list[
     plain = [value.item() if getattr(value, "shape", None) in ((), (1,)) else value for value in values]
     if all(isinstance(value, int) and not isinstance(value, bool) and value >= 0 for value in plain):
         return np.array(plain, np.int64), None
+    for value in plain:
+        if value is None or (isinstance(value, float) and value != value):
+            raise InputError(f"a label is {value}", remedy="give each sample a label, or leave it out")
     try:
         distinct = sorted(set(plain))
     except TypeError as error:  # arrays, or names and numbers mixed
@@ -139,4 +146,44 @@ def cut(session: Session, trials: Trials, name: str, meta: Mapping[str, Any] | N
             "unit_ids": session.unit_ids,
             "spikes_outside_trials": int(np.count_nonzero(~is_in)),
         },
+    )
+
+
+def one_after_another(trains: SpikeTrains) -> tuple[Session, Trials]:
+    """Return samples as trials of one recording, a second apart; `cut` gives the same samples back.
+
+    A trial does not hold its end: where a spike lies at the very end of a sample, all trials are a
+    microsecond longer than the samples, and so is what `cut` gives.
+
+    Raises:
+        InputError: if trials or the recording would last too long.
+
+    Example:
+        >>> trains = SpikeTrains.from_samples([([0, 40], [0, 1]), ([5], [1])], labels=[3, 4], n_units=2,
+        ...                                   duration_us=50)
+        >>> recording, trials = one_after_another(trains)
+        >>> recording.times_us.tolist(), trials.starts_us.tolist(), trials.stops_us.tolist()
+        ([0, 40, 1000055], [0, 1000050], [50, 1000100])
+        >>> cut(recording, trials, "x").digest == trains.digest
+        True
+    """
+    length = trains.duration_us + bool((trains.times_us == trains.duration_us).any())
+    if length > MAX_DURATION_US:
+        raise InputError(
+            f"a spike lies at the very end of samples of {trains.duration_us} µs",
+            remedy=f"a trial that holds it lasts more than {MAX_DURATION_US} µs: cut the samples",
+        )
+    starts = np.arange(len(trains)) * (length + _GAP_US)
+    if len(trains) and starts[-1] + length > _LATEST_US:
+        raise InputError(
+            f"{len(trains)} samples one after another last {(starts[-1] + length) / 1e6:g} s",
+            remedy=f"write some at a time, up to {_LATEST_US / 1e6:g} s",
+        )
+    return (
+        Session(
+            np.repeat(starts, trains.spikes_per_sample) + trains.times_us,
+            trains.units.astype(np.int64),
+            list(trains.meta.get("unit_ids", range(trains.n_units))),
+        ),
+        Trials(starts, starts + length, trains.labels, trains.meta.get("label_names")),
     )
