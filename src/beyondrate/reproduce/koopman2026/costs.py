@@ -30,7 +30,8 @@ def spent(network: nn.Module, trains: SpikeTrains, dt_s: float) -> dict[str, flo
     Example:
         >>> trains = SpikeTrains.from_samples([([1000, 2000], [0, 1])], labels=[0], n_units=2,
         ...                                   duration_us=10_000)
-        >>> spent(SpikingNet(2, 3, dt_s=0.001, hidden=(4,)), trains, 0.001)
+        >>> net = SpikingNet(2, 3, dt_s=0.001, hidden=(4,), generator=torch.Generator().manual_seed(0))
+        >>> spent(net, trains, 0.001)
         {'spikes': 0.0, 'quanta': 0.0, 'a_second': 0.0, 'synaptic': 8.0, 'state': 70.0}
     """
     if isinstance(network, CountMLP):

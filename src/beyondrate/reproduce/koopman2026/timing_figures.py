@@ -151,6 +151,8 @@ def tries_notes(folder: Path, plan: Plan, trainings: Sequence[TimingJob]) -> lis
         accuracies = [one["validation_accuracy"] for one in tries]
         taken = chosen(folder, job)
         said_taken = ", ".join([f"{taken.rate:g}", *(f"{n} {v:.3g}" for n, v in taken.network.items())])
+        if taken.rate == max(ARMS[job.arm].rates):
+            said_taken += ", the highest rate tried: a higher one may be better"
         shown = " ".join(f"{100 * accuracy:.0f}" for accuracy in accuracies)
         lines.setdefault(job.arm, []).append(f"{job.task} at {job.dt_ms:g} ms: {shown} (taken: {said_taken})")
     updates = ", ".join(f"{task} {n}" for task, n in plan["tries"].items())
