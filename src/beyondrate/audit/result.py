@@ -13,7 +13,7 @@ from typing import Any
 from beyondrate import storage
 from beyondrate.audit.outcomes import Row
 from beyondrate.audit.verdict import Verdict
-from beyondrate.jobs import read_json, write_json
+from beyondrate.jobs import write_json
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,3 @@ def rows_as_csv(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(row_dicts(rows))
     return text.getvalue()
-
-
-def read_report(folder: str | Path) -> dict[str, Any]:
-    """Read results.json of a finished run.
-
-    Raises:
-        InputError: if the folder holds none.
-    """
-    report: dict[str, Any] = read_json(Path(folder) / "results.json")
-    return report
