@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beyondrate.audit.outcomes import CLEAN, Arm
+from beyondrate.audit.outcomes import Arm
 from beyondrate.reproduce.claims import percent, with_interval
 from beyondrate.reproduce.experiment import Figure, Plan
-from beyondrate.reproduce.figure import Claim, Holds, Panel, Reproduction, Series
+from beyondrate.reproduce.figure import Claim, Holds, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
 from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
@@ -21,7 +21,7 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
     measured,
     stages_of,
 )
-from beyondrate.reproduce.koopman2026.timing_figures import notes, tries_notes
+from beyondrate.reproduce.koopman2026.timing_figures import notes, spikes_curve, tries_notes
 
 TASK, DT_MS = "delay", 5.0
 GRADED = ("gated", "theta-0.3", "theta-0.6", "theta-1", "theta-2")
@@ -50,7 +50,10 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         kind="lines",
         x_label="spikes a unit and sample",
         y_label="test accuracy",
-        series=[_curve(found, name, arms, what) for name, (arms, what) in curves.items()],
+        series=[
+            spikes_curve(found, name, [_arm(arm) for arm in arms], what)
+            for name, (arms, what) in curves.items()
+        ],
         references={
             "best possible": ceilings(folder, TASK, DT_MS)[TASK],
             "chance": found.outcomes.chance(TASK),
@@ -73,19 +76,6 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
 
 def _arm(name: str) -> Arm:
     return arm_at(TASK, name, DT_MS)
-
-
-def _curve(found: Measured, name: str, arms: tuple[str, ...], what: str) -> Series:
-    points = sorted((found.mean_spent(_arm(arm), what), _arm(arm)) for arm in arms)
-    intervals = [found.outcomes.accuracy(arm) for _, arm in points]
-    return Series(
-        name=name,
-        x=[spikes for spikes, _ in points],
-        y=[interval.estimate for interval in intervals],
-        low=[interval.low for interval in intervals],
-        high=[interval.high for interval in intervals],
-        seeds=[found.outcomes.correct(arm, CLEAN).mean(axis=1).tolist() for _, arm in points],
-    )
 
 
 def _claims(found: Measured) -> list[Claim]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beyondrate.audit.outcomes import CLEAN, Arm
+from beyondrate.audit.outcomes import Arm
 from beyondrate.reproduce.claims import with_interval
 from beyondrate.reproduce.experiment import Figure, Plan
-from beyondrate.reproduce.figure import Claim, Panel, Reproduction, Series
+from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import speech_experiment
 from beyondrate.reproduce.koopman2026.costs import rows_with_cost
 from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.speech_arms import ARMS
 from beyondrate.reproduce.koopman2026.speech_experiment import SpeechJob, arm_at, jobs, measured
 from beyondrate.reproduce.koopman2026.timing_experiment import Measured
-from beyondrate.reproduce.koopman2026.timing_figures import not_below
+from beyondrate.reproduce.koopman2026.timing_figures import not_below, spikes_curve
 from beyondrate.reproduce.speech_data import facts_of, protocol_notes, title
 
 DT_MS = 10.0
@@ -45,7 +45,10 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         kind="lines",
         x_label="spikes a unit and sample",
         y_label="test accuracy",
-        series=[_curve(found, name, arms, what) for name, (arms, what) in curves.items()],
+        series=[
+            spikes_curve(found, name, [_norm(arm) for arm in arms], what)
+            for name, (arms, what) in curves.items()
+        ],
         references={"chance": found.outcomes.chance("norm")},
         logarithmic=True,
     )
@@ -66,19 +69,6 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
 
 def _norm(name: str) -> Arm:
     return arm_at("norm", name, DT_MS)
-
-
-def _curve(found: Measured, name: str, arms: tuple[str, ...], what: str) -> Series:
-    points = sorted((found.mean_spent(_norm(arm), what), _norm(arm)) for arm in arms)
-    intervals = [found.outcomes.accuracy(arm) for _, arm in points]
-    return Series(
-        name=name,
-        x=[spikes for spikes, _ in points],
-        y=[interval.estimate for interval in intervals],
-        low=[interval.low for interval in intervals],
-        high=[interval.high for interval in intervals],
-        seeds=[found.outcomes.correct(arm, CLEAN).mean(axis=1).tolist() for _, arm in points],
-    )
 
 
 def _claims(found: Measured) -> list[Claim]:

@@ -97,6 +97,20 @@ def cost_bars(
     ]
 
 
+def spikes_curve(measured: Measured, name: str, arms: Sequence[Arm], what: str) -> Series:
+    """Return the accuracy of arms against the spikes that they spend, counted as ``what`` says."""
+    by_spikes = sorted((measured.mean_spent(arm, what), arm) for arm in arms)
+    intervals = [measured.outcomes.accuracy(arm) for _, arm in by_spikes]
+    return Series(
+        name=name,
+        x=[spikes for spikes, _ in by_spikes],
+        y=[interval.estimate for interval in intervals],
+        low=[interval.low for interval in intervals],
+        high=[interval.high for interval in intervals],
+        seeds=[measured.outcomes.correct(arm, CLEAN).mean(axis=1).tolist() for _, arm in by_spikes],
+    )
+
+
 def reaches(measured: Measured, sentence: str, arm: Arm, least: float, source: str = OURS) -> Claim:
     """Judge whether an arm's mean accuracy is at least so much; below it, the interval may leave it open."""
     found = measured.outcomes.accuracy(arm)
