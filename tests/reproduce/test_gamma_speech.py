@@ -16,10 +16,9 @@ from beyondrate.datasets.split import one_group_out
 from beyondrate.nn import CountMLP, SpikingGammaNet
 from beyondrate.recipes import GAMMA
 from beyondrate.reproduce.koopman2026 import speech_experiment, speech_figure, speech_sparsity
-from beyondrate.reproduce.koopman2026.costs import spent
+from beyondrate.reproduce.koopman2026.costs import Measured, spent
 from beyondrate.reproduce.koopman2026.speech_arms import ARMS, build
 from beyondrate.reproduce.koopman2026.speech_experiment import OTHER_DT, arm_at
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
 
 
 def tiny(arm):
@@ -54,7 +53,10 @@ def test_the_figure_says_what_holds_and_nothing_is_done_twice(tmp_path, data):
     tested = {(row["model"], row["control"], row["perturbation"], row["level"]) for row in made.rows}
     for trained, levels in ((10, (0.005, 0.001)), (5, (0.01, 0.001))):
         assert {("gated", f"trained at {trained} ms", OTHER_DT, level) for level in levels} <= tested
-    assert all(row["state"] > 0 and row["synaptic"] > 0 for row in made.rows if row["model"] not in ("rate",))
+    assert all(row["state_operations"] > 0 for row in made.rows if row["model"] != "rate")
+    spiking = [row for row in made.rows if row["quanta_per_unit"]]
+    assert len(spiking) > len(made.rows) / 2
+    assert all(row["quanta_per_unit_s"] > row["quanta_per_unit"] for row in spiking)  # samples of 0.2 s
     assert not any(comparison.same_data for comparison in made.comparisons) and made.comparisons
     assert all(s.x and len(s.x) == len(s.y) for panel in made.panels for s in panel.series)
     with (tmp_path / "shd" / "results.csv").open(newline="") as file:

@@ -44,7 +44,7 @@ def test_the_figure_is_made_of_published_files(tmp_path):
     write_recordings(data)
     made = br.reproduce("koopman2026/dvs-gesture", data=data, out=tmp_path / "out", workers=0)
     assert {row["model"] for row in made.rows} == set(ARMS)
-    assert all(row["n_test"] == 15 and row["synaptic"] > 0 for row in made.rows)
+    assert all(row["n_test"] == 15 and row["synaptic_operations"] > 0 for row in made.rows)
     assert len(made.claims) == 4 and not any(comparison.same_data for comparison in made.comparisons)
     assert "recordings" in made.title and "the data name" in made.notes[0]
     assert all(s.x and len(s.x) == len(s.y) for panel in made.panels for s in panel.series)

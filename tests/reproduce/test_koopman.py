@@ -23,8 +23,9 @@ from beyondrate.reproduce.koopman2026 import (
     timing_experiment,
     timing_training,
 )
+from beyondrate.reproduce.koopman2026.costs import Measured, spent
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS, first_spikes
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured, arm_at
+from beyondrate.reproduce.koopman2026.timing_experiment import arm_at
 from beyondrate.reproduce.koopman2026.timing_figures import not_below, same_nets, tries_notes
 from beyondrate.reproduce.koopman2026.timing_tasks import TwoHeads, on_grid, timing_task
 from beyondrate.reproduce.run import FIGURES
@@ -169,8 +170,8 @@ def test_delays_are_learned_and_the_answer_stands_at_another_time_step():
     own, finer = (timing_training.answers(ready, ARMS["gated"], test, dt_s) for dt_s in (0.005, 0.001))
     assert (own == test.labels).mean() > 0.8
     assert (own == finer).mean() > 0.9
-    spent = timing_training.spent(ready.network, test, 0.005)
-    assert 0.2 < spent["spikes"] < spent["quanta"] < 40
+    cost = spent(ready.network, test, 0.005)
+    assert 0.2 < cost["spikes"] < cost["quanta"] < 40
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 import beyondrate as br
+from beyondrate.reproduce import speech_recipes
 from beyondrate.reproduce.run import FIGURES
 from beyondrate.reproduce.yu2025 import delay_controls, fig6, speech, speech_arms
 from beyondrate.reproduce.yu2025.speech_figures import COMPARED
@@ -31,7 +32,7 @@ def small(monkeypatch):
         name: replace(
             recipe.with_network(hidden=(16,)), settings=replace(recipe.settings, epochs=1, patience=1)
         )
-        for name, recipe in speech_arms.BEST_RECIPES.items()
+        for name, recipe in speech_recipes.BEST_RECIPES.items()
     }
     monkeypatch.setattr(speech, "BEST_RECIPES", best)
 
@@ -58,13 +59,24 @@ def test_figures_share_their_trainings_and_nothing_is_done_twice(tmp_path, data,
     assert {row["variant"] for row in first.rows} == {"whole", "part", "norm"}
     again = made("yu2025/fig5", data, tmp_path)
     assert again.rows == first.rows and again.claims == first.claims
-    made("yu2025/fig7", data, tmp_path)
+    made("yu2025/fig7", data, tmp_path, resume=True)
     after = {path.name: path.stat().st_mtime_ns for path in (folder / "jobs").iterdir()}
     assert results.items() <= after.items()
     assert {name for name in after if name not in results} == {
         "norm_lif_tau-tuned_0_reverse-0.json",
         "norm_lif_learned_0_reverse-0.json",
     }
+
+
+@pytest.mark.usefixtures("small")
+def test_to_go_on_is_not_to_begin_a_run_of_other_settings(tmp_path, data):
+    made("yu2025/fig3", data, tmp_path, resume=True)  # nothing else was begun: as without it
+    (folder,) = tmp_path.glob("speech-*")
+    with pytest.raises(br.InputError, match="with these settings"):
+        made("yu2025/fig3", data, tmp_path, resume=True, protocol="yu2025")
+    assert [*tmp_path.glob("speech-*")] == [folder]
+    made("yu2025/fig3", data, tmp_path, protocol="yu2025")
+    assert len([*tmp_path.glob("speech-*")]) == 2
 
 
 @pytest.mark.usefixtures("small")

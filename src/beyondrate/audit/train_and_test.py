@@ -14,10 +14,12 @@ from beyondrate import perturb
 from beyondrate.audit.outcomes import Test
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell
-from beyondrate.nn import SpikingNet
+from beyondrate.nn import SpikingGammaNet, SpikingNet
+from beyondrate.nn.lif_traces import LIFRule
 from beyondrate.recipes import NetworkArm
 from beyondrate.training import fit, predict, save_checkpoint
 from beyondrate.training.inputs import BinnedInput
+from beyondrate.training.streams import fit_on_streams
 
 Scorer = Callable[[SpikeTrains], Float[np.ndarray, "samples classes"]]
 TRAINING_SHARE = 0.7  # of a job's time, for its progress
@@ -30,23 +32,31 @@ def train_arm(
     seed: int,
     tell: Tell,
     redraw: Callable[[np.random.Generator], SpikeTrains] | None = None,
+    *,
+    lif_rule: LIFRule | None = None,
+    streams_every: int | None = None,
 ) -> dict[str, Any]:
-    """Train an arm in place and return the course of it as JSON-like values; ``redraw`` as in ``fit``."""
+    """Train an arm in place and return the course of it as JSON-like values.
+
+    ``redraw`` and ``lif_rule`` are as in ``fit``; with ``streams_every`` a SpikingGamma network learns online
+    on streams, with an update after so many steps.
+    """
 
     def told(done: int, total: int, what: str) -> None:
         tell(TRAINING_SHARE * done / total, what)
 
-    course = fit(
-        arm.network,
-        train,
-        validation,
-        dt_s=arm.dt_s,
-        loss=arm.loss,
-        settings=arm.settings,
-        seed=seed,
-        redraw=redraw,
-        progress=told,
-    )
+    net = arm.network
+    how: dict[str, Any] = {
+        "dt_s": arm.dt_s,
+        "settings": arm.settings,
+        "seed": seed,
+        "redraw": redraw,
+        "progress": told,
+    }
+    if streams_every is not None and isinstance(net, SpikingGammaNet):
+        course = fit_on_streams(net, train, validation, update_every=streams_every, **how)
+    else:
+        course = fit(net, train, validation, loss=arm.loss, lif_rule=lif_rule, **how)
     return {
         "epochs": course.epochs,
         "best_epoch": course.best_epoch,

@@ -34,8 +34,8 @@ def reproduce(
         int | None, typer.Option(help="Processes side by side (one a processor).", min=0)
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on; it always does: nothing is done twice.")
-    ] = True,
+        bool, typer.Option("--resume", help="Go on with a run; refused if only others were begun in OUT.")
+    ] = False,
 ) -> None:
     """Make a paper's figure again: picture, table, and what of the paper holds here."""
     import beyondrate as br
@@ -58,6 +58,7 @@ def reproduce(
             protocol=cast("Protocol", protocol),
             out=folder.parent,
             workers=workers,
+            resume=resume,
             command="beyondrate " + " ".join(sys.argv[1:]),
             progress=progress,
         )

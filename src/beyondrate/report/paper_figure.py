@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,18 @@ Panel = Mapping[str, Any]
 
 # Okabe and Ito's colours, safe for the colour-blind; markers tell series apart without colour too.
 COLOURS = ("#cc4e00", "#56b4e9", "#0072b2", "#b4bbc3", "#5b6470", "#a5508c", "#008463", "#8f6b00", "#4a4f9e")
+# Nets that several figures show look alike in all of them; other series take the colours left, in order.
+NETS = {
+    "MLP on counts": LIGHT["rate"],
+    "LIF": LIGHT["lif"],
+    "LIF, τ tuned": "#56b4e9",
+    "LIF, τ tuned, BPTT": LIGHT["lif"],
+    "LIF + learned delays": LIGHT["delay"],
+    "spiking net": LIGHT["lif"],
+    "spiking net, learned delays": LIGHT["delay"],
+    "SpikingGamma, gated": LIGHT["gamma"],
+    "SpikingGamma, spatial": "#a5508c",
+}
 MARKERS = "DosvP^X<>"
 COLUMNS = 3
 PANEL_INCHES = (4.0, 2.9)
@@ -112,7 +125,10 @@ def _top(panels: Sequence[Panel], y_label: str) -> float:
 def _looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
     """Return colour and marker of each series, the same in every panel."""
     names = dict.fromkeys(s["name"] for panel in panels for s in panel["series"] if panel["kind"] != "raster")
-    return {name: (COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]) for i, name in enumerate(names)}
+    shown = {NETS.get(name) for name in names}
+    left = cycle(colour for colour in COLOURS if colour not in shown)
+    markers = cycle(MARKERS)
+    return {name: (NETS.get(name) or next(left), next(markers)) for name in names}
 
 
 def _lines(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:

@@ -91,17 +91,26 @@ class Figure:
 
 
 def carry_out(
-    figure: Figure, request: Request, out: Path, n_workers: int, progress: Progress
+    figure: Figure, request: Request, out: Path, n_workers: int, progress: Progress, *, resume: bool = False
 ) -> Reproduction:
     """Do what of a figure's experiment is not done yet, and draw the figure.
 
     The experiment's folder is named by everything that decides its results, so that figures of one paper
     share their trainings and nothing of another plan is ever mixed in.
+
+    Raises:
+        InputError: with ``resume``, if only runs of other settings were begun there.
     """
     plan = figure.experiment.plan(request)
     folder = out / f"{figure.experiment.name}-{_digest(plan)}"
     if (folder / "plan.json").is_file():
         _same(folder, plan)
+    elif resume and any(out.glob(f"{figure.experiment.name}-*/plan.json")):
+        raise InputError(
+            f"holds no run of {figure.name} with these settings",
+            remedy="give those that it was begun with, or leave --resume out",
+            file=out,
+        )
     else:
         write_json(folder / "plan.json", plan)
     figure.experiment.prepare(folder, plan, request)

@@ -40,6 +40,7 @@ def reproduce(
     protocol: Protocol = "held-out",
     out: str | Path | None = None,
     workers: int | None = None,
+    resume: bool = False,
     command: str | None = None,
     progress: Progress = silent,
 ) -> Reproduction:
@@ -58,6 +59,7 @@ def reproduce(
             its flaws; "one-group-out" leaves out each speaker once, for koopman2026's speech figures.
         out: folder of the paper's figures; default runs/ and the paper's name.
         workers: processes side by side; default one a processor; 0 runs in this process.
+        resume: refuse to begin anew where only runs of other settings were begun.
         command: how it was started, for the record.
         progress: told how far it is.
 
@@ -82,7 +84,8 @@ def reproduce(
         data=_data(data, wanted.experiment.data, progress) if wanted.experiment.takes_data else None,
         protocol=protocol,
     )
-    made = carry_out(wanted, request, folder, default_workers() if workers is None else workers, progress)
+    n_workers = default_workers() if workers is None else workers
+    made = carry_out(wanted, request, folder, n_workers, progress, resume=resume)
     record = {
         "command": command or f"br.reproduce({figure!r}, preset={preset!r})",
         "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),

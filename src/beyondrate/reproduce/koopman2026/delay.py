@@ -5,16 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from beyondrate.audit.outcomes import CLEAN, Test
-from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
-from beyondrate.reproduce.figure import Claim, Panel, Reproduction
+from beyondrate.reproduce.figure import Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
-from beyondrate.reproduce.koopman2026.published import OURS
+from beyondrate.reproduce.koopman2026.costs import Measured
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
 from beyondrate.reproduce.koopman2026.timing_experiment import (
     DTS_MS,
     OTHER_DT,
-    Measured,
     TimingJob,
     arm_at,
     ceiling_jobs,
@@ -26,9 +24,9 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
 from beyondrate.reproduce.koopman2026.timing_figures import (
     COUNTED,
     accuracy_bars,
+    claims_for_gamma,
     cost_bars,
     notes,
-    reaches,
     tries_notes,
 )
 from beyondrate.reproduce.series import accuracy_series
@@ -68,7 +66,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         figure="koopman2026/delay",
         title="Which delay? Accuracy and spikes at three time steps",
         panels=panels,
-        claims=_claims(found),
+        claims=claims_for_gamma(found, [(TITLES[task], task, dt, least) for task, dt, least in LEAST]),
         rows=found.rows(),
         notes=notes(
             plan,
@@ -106,31 +104,6 @@ def _crossed(found: Measured, task: str, name: str) -> Panel:
         references={"chance": found.outcomes.chance(task)},
         logarithmic=True,
     )
-
-
-def _claims(found: Measured) -> list[Claim]:
-    reached = [
-        reaches(
-            found,
-            f"{TITLES[task]} at {dt:g} ms: {ARMS[name].shown} is right in {100 * least:.0f} % or more.",
-            arm_at(task, name, dt),
-            least,
-        )
-        for task, dt, least in LEAST
-        for name in ("gated", "spatial")
-    ]
-    surpassed = [
-        more_accurate(
-            found.outcomes,
-            f"{TITLES[task]} at {dt:g} ms: {ARMS[name].shown} surpasses a LIF net of the same size.",
-            OURS,
-            arm_at(task, name, dt),
-            arm_at(task, "lif", dt),
-        )
-        for task, dt, _ in LEAST
-        for name in ("gated", "spatial")
-    ]
-    return [*reached, *surpassed]
 
 
 FIGURE = Figure(

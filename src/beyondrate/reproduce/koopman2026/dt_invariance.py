@@ -8,12 +8,12 @@ from beyondrate.audit.outcomes import CLEAN, Arm, Test
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
+from beyondrate.reproduce.koopman2026.costs import Measured, cost_series
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
 from beyondrate.reproduce.koopman2026.timing_experiment import (
     OTHER_DT,
     SAME_EVENTS,
     TESTED_FINER,
-    Measured,
     TimingJob,
     arm_at,
     jobs,
@@ -25,7 +25,6 @@ from beyondrate.reproduce.koopman2026.timing_figures import (
     COUNTED,
     notes,
     same_nets,
-    spent,
     tries_notes,
 )
 from beyondrate.reproduce.series import accuracy_series
@@ -87,7 +86,7 @@ def _panel(found: Measured, title: str, kind: str, what: str | None = None) -> P
         if what is None:
             series.append(accuracy_series(found.outcomes, name, points, x))
         else:
-            series.append(spent(found, name, points, x, what))
+            series.append(cost_series(found, name, points, what, x))
     return Panel(
         title=title,
         kind="lines",

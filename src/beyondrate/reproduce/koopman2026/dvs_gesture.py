@@ -11,10 +11,9 @@ from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Comparison, Panel, Published, Reproduction
 from beyondrate.reproduce.koopman2026 import gesture_experiment
-from beyondrate.reproduce.koopman2026.costs import cost_panels, rows_with_cost
+from beyondrate.reproduce.koopman2026.costs import Measured, cost_panels
 from beyondrate.reproduce.koopman2026.gesture_experiment import ARMS, DATA, HIDDEN, GestureJob, jobs, measured
 from beyondrate.reproduce.koopman2026.published import OURS
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
 from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.speech_data import protocol_notes, title
 
@@ -54,7 +53,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         ],
         comparisons=_comparisons(found, plan),
         claims=_claims(found),
-        rows=rows_with_cost(found),
+        rows=found.rows(),
         notes=[
             *protocol_notes(plan, facts["split"]),
             f"{channels} × {rows} × {columns} units. Convolutions: "

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
-from beyondrate.reproduce.figure import Claim, Reproduction
+from beyondrate.reproduce.figure import Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
-from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
 from beyondrate.reproduce.koopman2026.timing_experiment import (
-    Measured,
     TimingJob,
-    arm_at,
     ceiling_jobs,
     ceilings,
     jobs,
@@ -24,9 +20,9 @@ from beyondrate.reproduce.koopman2026.timing_experiment import (
 from beyondrate.reproduce.koopman2026.timing_figures import (
     COUNTED,
     accuracy_bars,
+    claims_for_gamma,
     cost_bars,
     notes,
-    reaches,
     tries_notes,
 )
 
@@ -58,7 +54,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         figure="koopman2026/echo",
         title="Echo-localisation: how far away, and on which side",
         panels=panels,
-        claims=_claims(found),
+        claims=claims_for_gamma(found, [(variant, variant, 1.0, least) for variant, least in LEAST.items()]),
         rows=found.rows(),
         notes=notes(
             plan,
@@ -67,31 +63,6 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
             *tries_notes(folder, plan, trainings),
         ),
     )
-
-
-def _claims(found: Measured) -> list[Claim]:
-    reached = [
-        reaches(
-            found,
-            f"{variant} at 1 ms: {ARMS[name].shown} is right in {100 * least:.0f} % or more.",
-            arm_at(variant, name, 1.0),
-            least,
-        )
-        for variant, least in LEAST.items()
-        for name in ("gated", "spatial")
-    ]
-    surpassed = [
-        more_accurate(
-            found.outcomes,
-            f"{variant} at 1 ms: {ARMS[name].shown} surpasses a LIF net of the same size.",
-            OURS,
-            arm_at(variant, name, 1.0),
-            arm_at(variant, "lif", 1.0),
-        )
-        for variant in LEAST
-        for name in ("gated", "spatial")
-    ]
-    return [*reached, *surpassed]
 
 
 FIGURE = Figure(

@@ -12,7 +12,7 @@ import torch
 
 from beyondrate.audit.outcomes import CLEAN, Arm, Test
 from beyondrate.audit.prepare import variant_facts
-from beyondrate.audit.train_and_test import TRAINING_SHARE, keep_network
+from beyondrate.audit.train_and_test import keep_network, train_arm
 from beyondrate.audit.variant_store import VariantData, VariantStore
 from beyondrate.datasets.camera import clips, pooled
 from beyondrate.datasets.split import make_split
@@ -22,10 +22,9 @@ from beyondrate.nn import Conv, ConvSpikingNet, EveryStep, MeanMembrane, SpikeRo
 from beyondrate.recipes import INITIALISATION_SAMPLES, NetworkArm, rate_arm
 from beyondrate.reproduce import speech_data
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
-from beyondrate.reproduce.koopman2026.costs import spent
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
+from beyondrate.reproduce.koopman2026.costs import Measured, spent
 from beyondrate.reproduce.speech_data import data_of, variant_of
-from beyondrate.training import FitResult, TrainingSettings, fit, predict
+from beyondrate.training import TrainingSettings, predict
 
 SEEDS = {"quick": 1, "paper": 5}
 EPOCHS = {"quick": 5, "paper": 20}
@@ -142,44 +141,25 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
     """Train a network; return the classes that it gives to the test samples and what it spends on them."""
     job, plan = GestureJob(**values), read_json(folder / "plan.json")
     data = variant_of(folder, DATA)
-    ready, course = _trained(ARMS[job.arm], plan["epochs"], data, job.seed, tell)
+    ready, training = _trained(ARMS[job.arm], plan["epochs"], data, job.seed, tell)
     keep_network(ready, folder, job.key, plan["data_digest"])
     classes = predict(ready.network, data.test, dt_s=ready.dt_s, loss=ready.loss).argmax(axis=1)
     cost = spent(ready.network, data.test, ready.dt_s)
     name, level = CLEAN
-    return {
-        "training": {
-            "epochs": course.epochs,
-            "best_epoch": course.best_epoch,
-            "validation_accuracy": course.validation_accuracy,
-            "seconds": round(course.seconds, 2),
-            "parameters": sum(p.numel() for p in ready.network.parameters() if p.requires_grad),
-        },
-        "tests": [{"perturbation": name, "level": level, "classes": classes.tolist(), "spent": cost}],
-    }
+    tested = {"perturbation": name, "level": level, "classes": classes.tolist(), "spent": cost}
+    return {"training": training, "tests": [tested]}
 
 
 def _trained(
     arm: GestureArm, epochs: int, data: VariantData, seed: int, tell: Tell
-) -> tuple[NetworkArm, FitResult]:
+) -> tuple[NetworkArm, dict[str, Any]]:
     """Train an arm once for each of its choices; return the best on validation, and the course of it."""
     candidates = []
     for ready in build(arm, data.train, seed=seed):
-        settings = ready.settings
         if arm.model != "rate":
-            settings = replace(settings, epochs=epochs, patience=epochs)
-        course = fit(
-            ready.network,
-            data.train,
-            data.validation,
-            dt_s=ready.dt_s,
-            loss=ready.loss,
-            settings=settings,
-            seed=seed,
-            progress=lambda done, total, what: tell(TRAINING_SHARE * done / total, what),
-        )
-        candidates.append((ready, course))
-    return max(candidates, key=lambda candidate: candidate[1].validation_accuracy)
+            ready = replace(ready, settings=replace(ready.settings, epochs=epochs, patience=epochs))
+        candidates.append((ready, train_arm(ready, data.train, data.validation, seed, tell)))
+    return max(candidates, key=lambda candidate: candidate[1]["validation_accuracy"])
 
 
 def build(arm: GestureArm, train: SpikeTrains, *, seed: int) -> list[NetworkArm]:

@@ -14,10 +14,10 @@ from beyondrate.reproduce.claims import more_accurate
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction, Series
 from beyondrate.reproduce.koopman2026 import timing_experiment
+from beyondrate.reproduce.koopman2026.costs import Measured
 from beyondrate.reproduce.koopman2026.published import OURS, PAPER
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS, HIDDEN
 from beyondrate.reproduce.koopman2026.timing_experiment import (
-    Measured,
     TimingJob,
     arm_at,
     ceiling_jobs,

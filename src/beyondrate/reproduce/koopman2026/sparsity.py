@@ -9,10 +9,10 @@ from beyondrate.reproduce.claims import percent, with_interval
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Holds, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import timing_experiment
+from beyondrate.reproduce.koopman2026.costs import Measured
 from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
 from beyondrate.reproduce.koopman2026.timing_experiment import (
-    Measured,
     TimingJob,
     arm_at,
     ceiling_jobs,

@@ -12,7 +12,7 @@ from beyondrate.nn import EveryStep
 from beyondrate.nn.lif_traces import LIFRule
 from beyondrate.nn.spiking_gamma import Rule
 from beyondrate.recipes import NetworkArm, Recipe, gamma_arm, rate_arm, spiking_arm
-from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, MIXED_TAU_S
+from beyondrate.reproduce.speech_recipes import BEST_RECIPES, MIXED_TAU_S
 
 HIDDEN = (128, 128)
 RECIPES = {name: recipe.with_network(hidden=HIDDEN) for name, recipe in BEST_RECIPES.items()}

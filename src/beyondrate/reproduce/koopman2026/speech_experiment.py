@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,18 @@ from typing import Any
 import numpy as np
 
 from beyondrate.audit.outcomes import CLEAN, Arm, Test
-from beyondrate.audit.train_and_test import TRAINING_SHARE, keep_network
+from beyondrate.audit.train_and_test import keep_network, train_arm
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Tell, read_json, read_result
-from beyondrate.nn import SpikingGammaNet
 from beyondrate.recipes import NetworkArm
 from beyondrate.reproduce import speech_data
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
-from beyondrate.reproduce.koopman2026.costs import spent
+from beyondrate.reproduce.koopman2026.costs import Measured, spent
 from beyondrate.reproduce.koopman2026.speech_arms import ARMS, SpeechArm, build
-from beyondrate.reproduce.koopman2026.timing_experiment import OTHER_DT, Measured
+from beyondrate.reproduce.koopman2026.timing_experiment import OTHER_DT
 from beyondrate.reproduce.koopman2026.timing_training import at
 from beyondrate.reproduce.speech_data import as_json, data_of, drawn_anew, n_folds, variant_of
-from beyondrate.training import FitResult, fit, predict
-from beyondrate.training.streams import fit_on_streams
+from beyondrate.training import predict
 
 SEEDS = {"quick": 1, "paper": 5}
 SEEDS_A_FOLD = {"quick": 1, "paper": 2}
@@ -132,56 +130,24 @@ def _trained(
         if arm.recipe is not None:
             epochs = plan["epochs"][job.variant]
             ready = replace(ready, settings=replace(ready.settings, epochs=epochs, patience=epochs))
-        candidates.append((ready, fit_arm(arm, ready, train, validation, job.seed, redraw, tell)))
-    ready, course = max(candidates, key=lambda candidate: candidate[1].validation_accuracy)
-    return ready, {
-        "epochs": course.epochs,
-        "best_epoch": course.best_epoch,
-        "validation_accuracy": course.validation_accuracy,
-        "validation_accuracies": [candidate.validation_accuracy for _, candidate in candidates],
-        "seconds": round(sum(candidate.seconds for _, candidate in candidates), 2),
-        "parameters": sum(p.numel() for p in ready.network.parameters() if p.requires_grad),
-    }
-
-
-def fit_arm(
-    arm: SpeechArm,
-    ready: NetworkArm,
-    train: SpikeTrains,
-    validation: SpikeTrains,
-    seed: int,
-    redraw: Callable[[np.random.Generator], SpikeTrains] | None,
-    tell: Tell,
-) -> FitResult:
-    """Train a network as its arm learns: on whole samples, forward in time, or online on streams."""
-
-    def told(done: int, total: int, what: str) -> None:
-        tell(TRAINING_SHARE * done / total, what)
-
-    if arm.update_every is not None and isinstance(ready.network, SpikingGammaNet):
-        return fit_on_streams(
-            ready.network,
+        course = train_arm(
+            ready,
             train,
             validation,
-            dt_s=ready.dt_s,
-            settings=ready.settings,
-            update_every=arm.update_every,
-            seed=seed,
-            redraw=redraw,
-            progress=told,
+            job.seed,
+            tell,
+            redraw,
+            lif_rule=arm.lif_rule,
+            streams_every=arm.update_every,
         )
-    return fit(
-        ready.network,
-        train,
-        validation,
-        dt_s=ready.dt_s,
-        loss=ready.loss,
-        settings=ready.settings,
-        seed=seed,
-        redraw=redraw,
-        lif_rule=arm.lif_rule,
-        progress=told,
-    )
+        candidates.append((ready, course))
+    ready, course = max(candidates, key=lambda candidate: candidate[1]["validation_accuracy"])
+    courses = [each for _, each in candidates]
+    return ready, {
+        **course,
+        "validation_accuracies": [each["validation_accuracy"] for each in courses],
+        "seconds": round(sum(each["seconds"] for each in courses), 2),
+    }
 
 
 def tests_of(plan: Plan, job: SpeechJob) -> list[Test]:

@@ -12,7 +12,7 @@ from beyondrate.reproduce.claims import more_accurate, points
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Comparison, Holds, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import speech_experiment
-from beyondrate.reproduce.koopman2026.costs import cost_panels, rows_with_cost
+from beyondrate.reproduce.koopman2026.costs import Measured, cost_panels
 from beyondrate.reproduce.koopman2026.published import OURS, PAPER
 from beyondrate.reproduce.koopman2026.speech_arms import ARMS
 from beyondrate.reproduce.koopman2026.speech_experiment import (
@@ -24,7 +24,6 @@ from beyondrate.reproduce.koopman2026.speech_experiment import (
     parameters,
 )
 from beyondrate.reproduce.koopman2026.speech_published import WHOLE
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
 from beyondrate.reproduce.koopman2026.timing_figures import not_below, same_nets
 from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.speech_data import facts_of, protocol_notes, title
@@ -70,7 +69,7 @@ def draw(folder: Path, plan: Plan, *, figure: str) -> Reproduction:
         ],
         comparisons=_comparisons(found, plan, figure),
         claims=[*_claims(found), *_time_step_claims(found)],
-        rows=rows_with_cost(found),
+        rows=found.rows(),
         notes=[
             *protocol_notes({**plan, "dt_s": DT_MS / 1000}, facts["split"]),
             "All nets have two hidden layers of 128 units and are trained for as many epochs; their recipes "

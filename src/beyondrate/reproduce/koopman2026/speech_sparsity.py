@@ -9,11 +9,10 @@ from beyondrate.reproduce.claims import with_interval
 from beyondrate.reproduce.experiment import Figure, Plan
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.koopman2026 import speech_experiment
-from beyondrate.reproduce.koopman2026.costs import rows_with_cost
+from beyondrate.reproduce.koopman2026.costs import Measured
 from beyondrate.reproduce.koopman2026.published import OURS
 from beyondrate.reproduce.koopman2026.speech_arms import ARMS
 from beyondrate.reproduce.koopman2026.speech_experiment import SpeechJob, arm_at, jobs, measured
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured
 from beyondrate.reproduce.koopman2026.timing_figures import not_below, spikes_curve
 from beyondrate.reproduce.speech_data import facts_of, protocol_notes, title
 
@@ -57,7 +56,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         title=title("How few spikes suffice for speech without counts?", plan),
         panels=[panel],
         claims=_claims(found),
-        rows=rows_with_cost(found),
+        rows=found.rows(),
         notes=[
             *protocol_notes({**plan, "dt_s": DT_MS / 1000}, facts["split"]),
             "Thresholds of a curve, from many spikes to few: 0.1 with mf = 0.1; "

@@ -18,6 +18,7 @@ from beyondrate.audit.train_and_test import keep_network
 from beyondrate.jobs import Tell, read_json, read_result
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.koopman2026 import timing_arms, timing_training
+from beyondrate.reproduce.koopman2026.costs import Measured, spent
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS, BATCH, Try
 from beyondrate.reproduce.koopman2026.timing_tasks import (
     N_AZIMUTHS,
@@ -47,13 +48,7 @@ OTHER_DT = "dt"  # both are named with a time step in seconds as their level
 TESTED_FINER = ("gated", "theta-1", "cascade", "binary", "lif")  # on the delay task, trained at 5 ms
 CEILING = "ceiling"
 TRIES = 10**8
-SPENT = {  # columns of results.csv, and what of ``timing_training.spent`` they show
-    "spikes_per_unit": "spikes",
-    "quanta_per_unit": "quanta",
-    "quanta_per_unit_s": "quanta_per_s",
-    "synaptic_operations": "synaptic",
-    "state_operations": "state",
-}
+N_COUNTED = 256  # samples that spikes and operations are counted on
 
 
 @dataclass(frozen=True)
@@ -150,8 +145,10 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
         shown = on_grid(test, dt_s) if name == SAME_EVENTS else test
         at_s = level or dt_s
         classes = timing_training.answers(ready, arm, shown, at_s)
-        spent = timing_training.spent(ready.network, shown, at_s)
-        answered.append({"perturbation": name, "level": level, "classes": classes.tolist(), "spent": spent})
+        cost = {}
+        if arm.model != "latency":  # an MLP, whose multiply-adds are of no time step
+            cost = spent(ready.network, shown, at_s, n_samples=N_COUNTED, rate="quanta_per_s")
+        answered.append({"perturbation": name, "level": level, "classes": classes.tolist(), "spent": cost})
     return {
         "tests": answered,
         "labels": test.labels.tolist(),
@@ -220,40 +217,11 @@ def arm_at(variant: str, arm: str, dt_ms: float) -> Arm:
     return Arm(variant, arm, f"trained at {dt_ms:g} ms")
 
 
-@dataclass(frozen=True)
-class Measured:
-    """What the trained networks answered, and how many spikes they spent on it.
-
-    Args:
-        outcomes: the answers.
-        spent: spikes and operations, see ``timing_training.spent``, by arm and test, one entry a seed.
-    """
-
-    outcomes: Outcomes
-    spent: Mapping[tuple[Arm, Test], Sequence[Mapping[str, float]]]
-
-    def mean_spent(self, arm: Arm, what: str = "quanta", test: Test = CLEAN) -> float:
-        """Return the mean over seeds of what ``timing_training.spent`` calls so."""
-        return float(np.mean([entry[what] for entry in self.spent[arm, test]]))
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the lines of results.csv: those of outcomes, with the spikes."""
-        rows = self.outcomes.row_dicts()
-        seen: dict[tuple[Arm, Test], int] = {}
-        for row in rows:
-            place = Arm(row["variant"], row["model"], row["control"]), (row["perturbation"], row["level"])
-            seed = seen[place] = seen.get(place, -1) + 1
-            entry = self.spent[place][seed]
-            for column, what in SPENT.items():
-                row[column] = entry.get(what)
-        return rows
-
-
 def measured(folder: Path, jobs: Iterable[TimingJob]) -> Measured:
     """Read what finished jobs answered."""
     answers: list[Answers] = []
     labels: dict[str, Int64[np.ndarray, " tests"]] = {}
-    spent: dict[tuple[Arm, Test], list[Mapping[str, float]]] = {}
+    cost: dict[tuple[Arm, Test], list[Mapping[str, float]]] = {}
     for job in jobs:
         result = read_result(folder, job)
         truth = _parts(job.task, result["labels"])
@@ -262,12 +230,12 @@ def measured(folder: Path, jobs: Iterable[TimingJob]) -> Measured:
             under: Test = (test["perturbation"], test["level"])
             for variant, classes in _parts(job.task, test["classes"]).items():
                 found[variant][under] = classes.astype(np.int32)
-                spent.setdefault((arm_at(variant, job.arm, job.dt_ms), under), []).append(test["spent"])
+                cost.setdefault((arm_at(variant, job.arm, job.dt_ms), under), []).append(test["spent"])
         for variant, predictions in found.items():
             labels[variant] = truth[variant]
             arm = arm_at(variant, job.arm, job.dt_ms)
             answers.append(Answers(arm, job.seed, result["validation_accuracy"], predictions))
-    return Measured(Outcomes(answers, labels), spent)
+    return Measured(Outcomes(answers, labels), cost)
 
 
 def ceilings(folder: Path, task: str, dt_ms: float) -> dict[str, float]:

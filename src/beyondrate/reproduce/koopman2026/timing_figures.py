@@ -10,16 +10,17 @@ import numpy as np
 from beyondrate.audit.metrics import Interval
 from beyondrate.audit.outcomes import CLEAN, Arm, Test
 from beyondrate.jobs import read_result
-from beyondrate.reproduce.claims import percent, points, with_interval
+from beyondrate.reproduce.claims import more_accurate, percent, points, with_interval
 from beyondrate.reproduce.experiment import Plan
 from beyondrate.reproduce.figure import NORMAL_95, Claim, Holds, Panel, Series
+from beyondrate.reproduce.koopman2026.costs import Measured, cost_series
 from beyondrate.reproduce.koopman2026.published import NO_NUMBERS, OURS
 from beyondrate.reproduce.koopman2026.timing_arms import ARMS
-from beyondrate.reproduce.koopman2026.timing_experiment import Measured, TimingJob, arm_at, chosen, tries_of
+from beyondrate.reproduce.koopman2026.timing_experiment import TimingJob, arm_at, chosen, tries_of
 from beyondrate.reproduce.series import accuracy_series
 
 ENOUGH_SEEDS = 5
-COSTS = {  # what of ``timing_training.spent`` is drawn, and its axis
+COSTS = {  # what of ``costs.spent`` is drawn, and its axis
     "quanta_per_s": "spikes a unit and second",
     "synaptic": "synaptic operations a sample",
     "state": "state operations a sample",
@@ -28,22 +29,6 @@ COUNTED = (
     "A spike of n quanta counts as n spikes, and as one event. Synaptic operations are events times fan-out, "
     "state operations the multiply-adds of every unit at every step."
 )
-
-
-def spent(
-    measured: Measured,
-    name: str,
-    places: Sequence[tuple[Arm, Test]],
-    x: Sequence[float] | None = None,
-    what: str = "quanta",
-) -> Series:
-    """Return what arms spend under tests, with single seeds."""
-    return Series(
-        name=name,
-        x=list(range(len(places))) if x is None else list(x),
-        y=[measured.mean_spent(arm, what, test) for arm, test in places],
-        seeds=[[entry[what] for entry in measured.spent[place]] for place in places],
-    )
 
 
 def accuracy_bars(
@@ -84,11 +69,8 @@ def cost_bars(
             y_label=COSTS[what],
             groups=[f"{dt:g} ms" for dt in dts_ms],
             series=[
-                spent(
-                    measured,
-                    ARMS[name].shown,
-                    [(arm_at(variant, name, dt), CLEAN) for dt in dts_ms],
-                    what=what,
+                cost_series(
+                    measured, ARMS[name].shown, [(arm_at(variant, name, dt), CLEAN) for dt in dts_ms], what
                 )
                 for name in names
             ],
@@ -111,14 +93,41 @@ def spikes_curve(measured: Measured, name: str, arms: Sequence[Arm], what: str) 
     )
 
 
-def reaches(measured: Measured, sentence: str, arm: Arm, least: float, source: str = OURS) -> Claim:
+def claims_for_gamma(measured: Measured, goals: Sequence[tuple[str, str, float, float]]) -> list[Claim]:
+    """Judge whether gated and spatial reach their goals, and surpass a LIF net there.
+
+    A goal is a task's name in the claim, its variant, the time step in ms, and the least accuracy.
+    """
+    held = [  # all goals reached first: the draws of each interval go on from those of the one before
+        (arm_at(variant, name, dt), f"{task} at {dt:g} ms: {ARMS[name].shown}", least)
+        for task, variant, dt, least in goals
+        for name in ("gated", "spatial")
+    ]
+    reached = [
+        _reaches(measured, f"{said} is right in {100 * least:.0f} % or more.", arm, least)
+        for arm, said, least in held
+    ]
+    surpassed = [
+        more_accurate(
+            measured.outcomes,
+            f"{said} surpasses a LIF net of the same size.",
+            OURS,
+            arm,
+            arm._replace(model="lif"),
+        )
+        for arm, said, _ in held
+    ]
+    return [*reached, *surpassed]
+
+
+def _reaches(measured: Measured, sentence: str, arm: Arm, least: float) -> Claim:
     """Judge whether an arm's mean accuracy is at least so much; below it, the interval may leave it open."""
     found = measured.outcomes.accuracy(arm)
     seeds = measured.outcomes.correct(arm).mean(axis=1)
     said = f"{with_interval(found)}, worst of {len(seeds)} seeds {percent(float(seeds.min()))}"
     if found.estimate >= least:
-        return Claim(sentence, source, "holds", said)
-    return Claim(sentence, source, "not decided" if found.high >= least else "does not hold", said)
+        return Claim(sentence, OURS, "holds", said)
+    return Claim(sentence, OURS, "not decided" if found.high >= least else "does not hold", said)
 
 
 def same_nets(

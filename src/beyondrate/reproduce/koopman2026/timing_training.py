@@ -10,14 +10,11 @@ from jaxtyping import Int64
 from torch import nn
 
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import FirstSpikeNet, SpikeRows, SpikingGammaNet, SpikingNet, operations
-from beyondrate.nn.first_spike import NEVER
+from beyondrate.nn import SpikingGammaNet, SpikingNet
 from beyondrate.recipes import NetworkArm
 from beyondrate.reproduce.koopman2026.timing_arms import TimingArm, Try, build, seen
 from beyondrate.reproduce.koopman2026.timing_tasks import TimingTask
 from beyondrate.training import fit, predict
-
-_COUNTED = 256  # samples that spikes and operations are counted on
 
 
 def train(
@@ -72,44 +69,6 @@ def answers(ready: NetworkArm, arm: TimingArm, test: SpikeTrains, dt_s: float) -
     """Return the classes that a trained network gives to samples at a time step."""
     scores = predict(at(ready.network, dt_s), seen(arm, test, dt_s), dt_s=dt_s, loss=ready.loss)
     return scores.argmax(axis=1)
-
-
-def spent(network: nn.Module, trains: SpikeTrains, dt_s: float) -> dict[str, float]:
-    """Return what a network spends on a sample, where it has spikes.
-
-    What ``spikes_per_unit`` tells, the "quanta_per_s" a unit and second, and the operations of
-    ``beyondrate.nn.operations``, "synaptic" and "state", of all units together.
-    """
-    found = spikes_per_unit(network, trains, dt_s)
-    if found:
-        found["quanta_per_s"] = found["quanta"] / (trains.duration_us / 1e6)
-    if isinstance(network, SpikingGammaNet | SpikingNet):
-        found |= operations(at(network, dt_s), _counted(trains, dt_s))._asdict()  # type: ignore[arg-type]
-    return found
-
-
-@torch.no_grad()
-def spikes_per_unit(network: nn.Module, trains: SpikeTrains, dt_s: float) -> dict[str, float]:
-    """Return how many spikes a hidden unit sends in a sample, and how many quanta these are worth.
-
-    A spike of n quanta is one spike where spikes are graded, and n where they are binary.
-    """
-    rows, net = _counted(trains, dt_s), at(network, dt_s)
-    if isinstance(net, FirstSpikeNet):
-        quanta = spikes = [(z < NEVER)[:, None].float() for z in net.spike_times(rows)[1:-1]]
-    elif isinstance(net, SpikingGammaNet | SpikingNet):
-        spikes = net.hidden_spikes(rows)
-        quanta = net.hidden_quanta(rows) if isinstance(net, SpikingGammaNet) else spikes
-    else:
-        return {}
-    return {
-        "spikes": float(np.mean([float((h > 0).sum(1).float().mean()) for h in spikes])),
-        "quanta": float(np.mean([float(h.sum(1).mean()) for h in quanta])),
-    }
-
-
-def _counted(trains: SpikeTrains, dt_s: float) -> SpikeRows:
-    return SpikeRows.from_binned(trains.binned(dt_s, np.arange(min(_COUNTED, len(trains)))))
 
 
 def at(net: nn.Module, dt_s: float) -> nn.Module:

@@ -13,9 +13,9 @@ from beyondrate.reproduce.experiment import Figure, Plan, Request
 from beyondrate.reproduce.figure import Claim, Panel, Reproduction
 from beyondrate.reproduce.series import accuracy_series
 from beyondrate.reproduce.speech_data import as_json, protocol_notes, title
+from beyondrate.reproduce.speech_recipes import BEST_RECIPES
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech import SpeechJob, chosen_tau_s, tuning_jobs
-from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES
 
 TUNED = "lif-one-tau"
 NETS = {

@@ -21,7 +21,8 @@ from beyondrate.recipes import DEFAULT_TAU_S, NetworkArm, Recipe, gamma_arm, rat
 from beyondrate.reproduce import speech_data
 from beyondrate.reproduce.experiment import Experiment, Plan, Request
 from beyondrate.reproduce.speech_data import PUBLISHED_BINS, as_json, data_of, drawn_anew, variant_of
-from beyondrate.reproduce.yu2025.speech_arms import BEST_RECIPES, MIXED_TAU_S, RECIPES, TUNED_AS
+from beyondrate.reproduce.speech_recipes import BEST_RECIPES, MIXED_TAU_S
+from beyondrate.reproduce.yu2025.speech_arms import RECIPES, TUNED_AS
 
 DT_S = 0.01
 TUNING_VARIANT = "norm"
