@@ -70,7 +70,7 @@ class GammaSynapse(nn.Module):
 
         ``frozen`` leaves the parameters without gradient.
         """
-        weight, bias, gain = self._weights(memory, frozen)
+        weight, bias, gain = self.weights(memory, frozen=frozen)
         if isinstance(past, Past):
             return self._sequence(past, memory, weight, bias, gain)
         return self._read(past, weight, gain) + bias
@@ -82,7 +82,7 @@ class GammaSynapse(nn.Module):
 
         The rule "spatial" passes errors through this map. The parameters get no gradient.
         """
-        weight, _, gain = self._weights(memory, frozen=True)
+        weight, _, gain = self.weights(memory, frozen=True)
         ratio = ratio.to(weight)
         if gain is None:
             weight = torch.tensordot(ratio, weight, 1)
@@ -92,8 +92,11 @@ class GammaSynapse(nn.Module):
             out = self.wiring.apply(value, weight)
         return out if gain is None else out * (ratio @ gain)
 
-    def _weights(self, memory: GammaMemory, frozen: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Return the weights (scaled if per synapse), and bias and gains (bucket, out) of every output."""
+    def weights(self, memory: GammaMemory, *, frozen: bool = False) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the weights (scaled if per synapse), and bias and gains (bucket, out) of every output.
+
+        Weights per synapse have no gains; ``frozen`` leaves all without gradient.
+        """
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         bucket_weight: Tensor | None = self.bucket_weight

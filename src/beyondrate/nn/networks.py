@@ -17,8 +17,10 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.readout import LeakyReadout, SumReadout
+from beyondrate.nn.stages import lif_stages
 from beyondrate.nn.synaptic_delay import SynapticDelayLinear
 from beyondrate.ops.delay import DelayMode
+from beyondrate.ops.feedforward import feedforward
 from beyondrate.ops.lif import LIFState, Reset, Surrogate
 from beyondrate.ops.sparse_linear import SpikeRows
 
@@ -281,7 +283,8 @@ class SpikingNet(nn.Module):
             n_steps = x.n_steps if isinstance(x, SpikeRows) else x.shape[1]
             delays = [m for m in self.modules() if isinstance(m, AxonalDelay | SynapticDelayLinear)]
             self._warned = any(warn_of_silence(m.delay_steps, n_steps, m.dt_s) for m in delays)
-        return self.sequence(x)[0]
+        stages = lif_stages(self, x) if isinstance(x, SpikeRows) else None
+        return feedforward(x, stages) if isinstance(x, SpikeRows) and stages else self.sequence(x)[0]
 
     def sequence(
         self, x: SpikeRows | Float[Tensor, "batch time unit"], state: NetState | None = None

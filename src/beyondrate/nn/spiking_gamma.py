@@ -28,6 +28,8 @@ from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse, Past
 from beyondrate.nn.gamma_wiring import Conv, Spikes, wirings_of
 from beyondrate.nn.losses import Loss
+from beyondrate.nn.stages import gamma_stages
+from beyondrate.ops.feedforward import feedforward
 from beyondrate.ops.gamma import Mode, Scale
 from beyondrate.ops.sigma_delta import Code, quanta
 from beyondrate.ops.sparse_linear import SpikeRows
@@ -200,7 +202,8 @@ class SpikingGammaNet(nn.Module):
 
     def forward(self, x: Spikes) -> Float[Tensor, "batch time class"]:
         """Return the outputs over time for input spikes from a state of rest."""
-        return self._run(Past(x, None))[0]
+        stages = gamma_stages(self, x) if isinstance(x, SpikeRows) else None
+        return feedforward(x, stages) if isinstance(x, SpikeRows) and stages else self._run(Past(x, None))[0]
 
     def sequence(
         self, x: Spikes, state: GammaState | None = None
@@ -251,7 +254,7 @@ class SpikingGammaNet(nn.Module):
         layer's spikes to ``spikes``.
         """
         first = past.spikes if isinstance(past, Past) else past
-        kept = state.kept if state else self._draw_kept(first)
+        kept = state.kept if state else self.draw_kept(first)
         signal, memories = _Signal(past, None), []
         for layer in range(len(self.dropouts)):
             own, through = self._drive(layer, signal)
@@ -297,7 +300,8 @@ class SpikingGammaNet(nn.Module):
         h, after = run(own, memory, before, gated=self.rule == "gated")
         return h, after, None if through is None else _carried(through, own > 0)
 
-    def _draw_kept(self, x: Spikes) -> tuple[Tensor, ...] | None:
+    def draw_kept(self, x: Spikes) -> tuple[Float[Tensor, "batch unit"], ...] | None:
+        """Return new factors of dropout for each hidden layer, or None where nothing is dropped."""
         if not self.training or all(dropout.share == 0 for dropout in self.dropouts):
             return None
         n_samples = x.n_samples if isinstance(x, SpikeRows) else len(x)

@@ -23,7 +23,7 @@ def delay(x: Tensor, delays: Tensor, mode: str, n_past: int) -> Tensor:
     from beyondrate.ops.delay import cpu
 
     y = x.new_empty(x.shape[0], x.shape[1] - n_past, x.shape[2])
-    arguments = *_numpy(x), *_split(delays, mode, x.shape[1]), n_past, *_numpy(y)
+    arguments = *_numpy(x), *split(delays, mode, x.shape[1]), n_past, *_numpy(y)
     in_pieces(partial(cpu.delay_forward, *arguments), len(x), x[0:1].numel())
     return y
 
@@ -35,13 +35,13 @@ def _delay_backward(
     from beyondrate.ops.delay import cpu
 
     grad_x, grad_delay = torch.empty_like(x), x.new_zeros(x.shape[0], x.shape[2])
-    split = _split(delays, mode, x.shape[1])
-    arguments = *_numpy(grad_y, x), *split, mode == "central", n_past, *_numpy(grad_x, grad_delay)
+    parts = split(delays, mode, x.shape[1])
+    arguments = *_numpy(grad_y, x), *parts, mode == "central", n_past, *_numpy(grad_x, grad_delay)
     in_pieces(partial(cpu.delay_backward, *arguments), len(x), x[0:1].numel())
     return grad_x, torch.from_numpy(grad_delay.numpy().sum(axis=0))
 
 
-def _split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray, int]:
+def split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray, int]:
     """Return whole steps (cut where they silence all), what is left of a step, and the most whole steps."""
     k = whole_steps(delays, mode).clamp(max=n_steps + 1)
     fraction = delays.detach() - k if mode == "linear" else torch.zeros_like(delays)

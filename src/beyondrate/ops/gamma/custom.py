@@ -22,7 +22,7 @@ def gamma_scan(u: Tensor, gain: Tensor, bias: Tensor, transition: Tensor) -> Ten
 
     x = torch.empty_like(u, memory_format=torch.contiguous_format)
     passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(u, _in_fours(gain), bias), *passes, *_numpy(x)
+    arguments = *_numpy(u, in_fours(gain), bias), *passes, *_numpy(x)
     in_pieces(partial(cpu.scan_forward, *arguments), len(u), u[0:1].numel() * len(gain))
     return x
 
@@ -36,7 +36,7 @@ def _scan_backward(
     grad_u = torch.empty_like(u, memory_format=torch.contiguous_format)
     grad_gain, grad_bias = u.new_zeros(len(u), *gain.shape), u.new_zeros(len(u), u.shape[2])
     passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(grad_x, u, _in_fours(gain)), *passes, *_numpy(grad_u, grad_gain, grad_bias)
+    arguments = *_numpy(grad_x, u, in_fours(gain)), *passes, *_numpy(grad_u, grad_gain, grad_bias)
     in_pieces(partial(cpu.scan_backward, *arguments), len(u), u[0:1].numel() * len(gain))
     return grad_u, _over_samples(grad_gain), _over_samples(grad_bias)
 
@@ -69,7 +69,7 @@ def _numpy(*tensors: Tensor) -> list[Any]:
     return [tensor.detach().contiguous().numpy() for tensor in tensors]
 
 
-def _in_fours(gain: Tensor) -> Tensor:
+def in_fours(gain: Tensor) -> Tensor:
     """Return the gains with rows of zeros below, until there are a multiple of four."""
     return torch.nn.functional.pad(gain, (0, 0, 0, -len(gain) % 4))
 

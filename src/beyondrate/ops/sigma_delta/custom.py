@@ -36,8 +36,7 @@ def sigma_delta(
     end = state.clone(memory_format=torch.contiguous_format)
     (given,), filled = _numpy(x), _numpy(end, spikes, flags)
     numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
-    with_estimate = torch.cat([transition, estimates(transition, use_sum)[None]])
-    passes = passes_of(*_numpy(torch.nn.functional.pad(with_estimate, (0, 1)).to(x.dtype)))
+    passes = passes_of(*_numpy(forward_matrix(transition, use_sum).to(x.dtype)))
     arguments = given, *passes, *numbers, gated, *filled
     in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
     return spikes, end, flags
@@ -52,14 +51,24 @@ def _backward(
 
     grad_x = torch.empty_like(grad_spikes, memory_format=torch.contiguous_format)
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
-    with_value = torch.cat([transition.t(), -estimates(transition, use_sum)[:, None]], 1)
-    passes = passes_of(*_numpy(with_value.to(grad_x.dtype)))
+    passes = passes_of(*_numpy(backward_matrix(transition, use_sum).to(grad_x.dtype)))
     given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
     arguments = *given, *passes, *filled
     in_pieces(
         partial(cpu.encode_backward, *arguments), len(grad_x), grad_x[0:1].numel() * grad_state.shape[1]
     )
     return grad_x, grad_state
+
+
+def forward_matrix(transition: Tensor, use_sum: bool) -> Tensor:
+    """Return what turns the buckets, and a row below them, into M m and what they estimate."""
+    with_estimate = torch.cat([transition, estimates(transition, use_sum)[None]])
+    return torch.nn.functional.pad(with_estimate, (0, 1))
+
+
+def backward_matrix(transition: Tensor, use_sum: bool) -> Tensor:
+    """Return what turns the buckets' gradient, and dy in the row below it, into that of the step before."""
+    return torch.cat([transition.t(), -estimates(transition, use_sum)[:, None]], 1)
 
 
 def estimates(transition: Tensor, use_sum: bool) -> Tensor:

@@ -1,0 +1,122 @@
+"""Networks of this package as the stages of one operation, ``beyondrate.ops.feedforward``.
+
+A network has none, and runs module by module, where stages cannot describe its parts, such as a user's own
+neurons, or where a hook listens to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor, nn
+
+from beyondrate.nn.delay import AxonalDelay
+from beyondrate.nn.dropout import UnitDropout
+from beyondrate.nn.gamma import GammaMemory, SigmaDelta
+from beyondrate.nn.gamma_synapse import GammaSynapse
+from beyondrate.nn.gamma_wiring import Dense
+from beyondrate.nn.lif import LIF
+from beyondrate.nn.linear import SpikeLinear
+from beyondrate.nn.readout import LeakyReadout, SumReadout
+from beyondrate.nn.time_constants import decay_of
+from beyondrate.ops.feedforward import (
+    Delays,
+    Factors,
+    GammaMemories,
+    LeakyUnits,
+    LIFUnits,
+    SigmaDeltaUnits,
+    Stage,
+    Synapses,
+)
+from beyondrate.ops.sparse_linear import SpikeRows
+
+if TYPE_CHECKING:
+    from beyondrate.nn.networks import SpikingNet
+    from beyondrate.nn.spiking_gamma import SpikingGammaNet
+
+_KNOWN = {
+    AxonalDelay,
+    GammaMemory,
+    GammaSynapse,
+    LIF,
+    LeakyReadout,
+    SigmaDelta,
+    SpikeLinear,
+    SumReadout,
+    UnitDropout,
+}
+
+
+def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage] | None:
+    """Return a network's stages, or None if it has none; in training, dropout draws for these samples."""
+    parts = [part for layer in network.hidden_layers for part in layer.children()]
+    if not _are_known([*parts, network.readout_linear, network.readout]):
+        return None
+    stages: list[Stage] = []
+    for layer in network.hidden_layers:
+        stages += [Synapses(layer.linear.weight, layer.linear.bias), _units(layer.lif)]
+        dropout = layer.dropout
+        if dropout.training and dropout.share > 0:
+            stages.append(Factors(dropout(layer.linear.weight.new_ones(rows.n_samples, layer.lif.n_units))))
+        if layer.delay is not None:
+            stages.append(Delays(layer.delay.delay_steps, layer.delay.mode))
+    return [*stages, *_readout(network)]
+
+
+def gamma_stages(network: SpikingGammaNet, rows: SpikeRows) -> list[Stage] | None:
+    """Return a network's stages, or None if it has none; in training, dropout draws for these samples."""
+    learn_tau = any(memory.log_tau is not None for memory in network.memories)
+    wired = all(isinstance(synapse.wiring, Dense) and not synapse.per_synapse for synapse in network.synapses)
+    parts = [*network.synapses, *network.memories, network.encoder]
+    if network.rule not in ("gated", "full") or learn_tau or not wired or not _are_known(parts):
+        return None
+    stages: list[Stage] = []
+    kept = network.draw_kept(rows)
+    for layer, (synapse, memory) in enumerate(zip(network.synapses, network.memories, strict=True)):
+        weight, bias, gain = synapse.weights(memory)
+        chain, _ = memory.constants(weight)
+        if layer > 0:
+            stages.append(SigmaDeltaUnits(chain, network.encoder.params, network.rule == "gated"))
+            if kept is not None:
+                stages.append(Factors(kept[layer - 1]))
+        stages += [Synapses(weight), GammaMemories(cast("Tensor", gain), bias, chain)]
+    return stages
+
+
+def _are_known(parts: Iterable[nn.Module]) -> bool:
+    return all(type(part) in _KNOWN and not _is_hooked(part) for part in parts)
+
+
+def _is_hooked(part: nn.Module) -> bool:
+    hooks = part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks
+    return any(hooks)
+
+
+def _readout(network: SpikingNet) -> list[Stage]:
+    weight: Tensor = network.readout_linear.weight
+    bias: Tensor | None = network.readout_linear.bias
+    readout = network.readout
+    if isinstance(readout, LIF):
+        return [Synapses(weight, bias), _units(readout)]
+    decay = torch.ones_like(weight[:, 0])
+    if isinstance(readout, LeakyReadout):
+        kept = decay_of(readout.log_tau, readout.dt_s)
+        weight, bias = (1 - kept) * weight, None if bias is None else (1 - kept) * bias
+        decay = kept * decay
+    return [Synapses(weight, bias), LeakyUnits(decay)]
+
+
+def _units(lif: LIF) -> LIFUnits:
+    params = lif.params()
+    filter_decay = params.current_decay
+    return LIFUnits(
+        replace(
+            params,
+            decay=params.decay.expand(lif.n_units),
+            current_decay=None if filter_decay is None else filter_decay.expand(lif.n_units),
+        )
+    )

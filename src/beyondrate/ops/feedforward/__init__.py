@@ -1,0 +1,98 @@
+"""A feed-forward spiking network in one operation, tile by tile.
+
+Between the layers of a network lie arrays of (sample, step, unit) that are far larger than a cache: layer
+by layer, most time goes into writing them to memory and fetching them again. Here a tile of a few samples
+runs through all layers before the next one begins, and what lies between the layers never leaves the
+cache. Of LIF units only the spikes are kept for the way back, and the states at the seams of long sequences:
+walking back through a tile begins with going forward through it once more.
+
+The mathematics and the kernels are those of ``sparse_linear``, ``lif``, ``delay``, ``gamma`` and
+``sigma_delta``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from beyondrate.errors import InputError
+from beyondrate.ops.backend import Backend, choose_backend
+from beyondrate.ops.feedforward import reference
+from beyondrate.ops.feedforward.stages import (
+    Delays,
+    Factors,
+    GammaMemories,
+    LeakyUnits,
+    LIFUnits,
+    SigmaDeltaUnits,
+    Stage,
+    Synapses,
+    splits_time,
+)
+from beyondrate.ops.sparse_linear import SpikeRows
+
+__all__ = [
+    "Delays",
+    "Factors",
+    "GammaMemories",
+    "LIFUnits",
+    "LeakyUnits",
+    "SigmaDeltaUnits",
+    "Stage",
+    "Synapses",
+    "feedforward",
+]
+
+_MOST_STEPS = 1 << 14  # of a sequence that cannot be cut: longer ones would not stay in any cache
+
+
+def feedforward(
+    rows: SpikeRows, stages: Sequence[Stage], *, backend: Backend | None = None
+) -> Float[Tensor, "batch time out"]:
+    """Return what the last stage gives over time for input spikes; the first stage is synapses.
+
+    Gradients flow to all tensors of the stages but factors; there is no second derivative of the tiles.
+    Whatever is not on the CPU, is traced by a compiler, or is too long to be kept whole where it has to be,
+    runs stage by stage.
+
+    Raises:
+        InputError: if the first stage is not synapses, or the backend cannot take these tensors.
+
+    Example:
+        >>> from beyondrate.ops.lif import LIFParams
+        >>> rows = SpikeRows(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 0], dtype=torch.int32), 1, 3, 1)
+        >>> weight, decay = torch.tensor([[0.7]], requires_grad=True), torch.tensor([1.0])
+        >>> out = feedforward(rows, [Synapses(weight), LIFUnits(LIFParams(decay)), Synapses(weight)])
+        >>> [round(x, 3) for x in out.detach().flatten().tolist()]
+        [0.0, 0.7, 0.0]
+    """
+    if not stages or not isinstance(stages[0], Synapses):
+        raise InputError("a network's first stage is not synapses", remedy="begin with the input's synapses")
+    weight = stages[0].weight
+    elsewhere = torch.compiler.is_compiling() or weight.device.type != "cpu"
+    too_long = rows.n_steps > _MOST_STEPS and not splits_time(stages)
+    if elsewhere or too_long or choose_backend("feedforward", weight, backend) != "cpu":
+        return reference.feedforward(rows, stages, backend)
+    out: Tensor = _Feedforward.apply(rows, stages, *(t for stage in stages for t in stage.tensors()))
+    return out
+
+
+class _Feedforward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: SpikeRows, stages: Sequence[Stage], *tensors: Tensor) -> Tensor:  # noqa: ANN401
+        from beyondrate.ops.feedforward.run import Run
+
+        ctx.run = Run(rows, stages)
+        ctx.save_for_backward(*tensors)
+        return ctx.run.forward()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+        _ = ctx.saved_tensors  # refuses tensors that have changed since
+        return None, None, *ctx.run.backward(grad)

@@ -1,0 +1,127 @@
+"""One batch on its way through a feed-forward network and back, lane by lane and tile by tile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from beyondrate.ops.feedforward.gamma import GammaWorker, SigmaDeltaWorker
+from beyondrate.ops.feedforward.lif import DelaysWorker, FactorsWorker, LeakyWorker, LIFWorker
+from beyondrate.ops.feedforward.room import Room, Worker
+from beyondrate.ops.feedforward.scratch import SCRATCH
+from beyondrate.ops.feedforward.stages import (
+    Delays,
+    Factors,
+    GammaMemories,
+    LeakyUnits,
+    LIFUnits,
+    Stage,
+    Synapses,
+    splits_time,
+)
+from beyondrate.ops.feedforward.synapses import InputSynapses, SpikeSynapses
+from beyondrate.ops.feedforward.tiles import Cut, Tile
+from beyondrate.ops.sparse_linear import SpikeRows
+from beyondrate.ops.threads import in_pieces
+
+
+class Run:
+    """One batch on its way through a network and back."""
+
+    def __init__(self, rows: SpikeRows, stages: Sequence[Stage]) -> None:
+        self.stages, self.dtype = stages, stages[0].tensors()[0].dtype
+        self.indptr, self.units = rows.indptr.numpy(), rows.units.numpy()
+        self.cut = Cut(rows.n_samples, rows.n_steps, splits_time(stages))
+        self.sizes = [rows.n_units]
+        for stage in stages:
+            self.sizes.append(len(stage.weight) if isinstance(stage, Synapses) else self.sizes[-1])
+        self.goes_forward_again = any(isinstance(s, LIFUnits | LeakyUnits | Delays) for s in stages)
+        self.kept: list[dict[Tile, Any]] = [{} for _ in stages]
+        self.states = [
+            [self._zeros(self.cut.n_parts, rows.n_samples, size) for _ in range(_n_states(stage))]
+            for stage, size in zip(stages, self.sizes[1:], strict=True)
+        ]
+        self.work = rows.n_steps * sum(self.sizes[1:]) * rows.n_samples // self.cut.n_lanes
+
+    def forward(self) -> Tensor:
+        """Return what the last stage gives, and keep the states at the seams."""
+        out = self._zeros(self.cut.n_samples, self.cut.n_steps, self.sizes[-1])
+
+        def lanes(first: int, stop: int) -> None:
+            workers = self._workers()
+            for lane in range(first, stop):
+                for tiles in self.cut.groups(lane):
+                    for tile in tiles:
+                        out[tile.samples, tile.steps] = _through(workers, tile)
+
+        in_pieces(lanes, self.cut.n_lanes, self.work)
+        return torch.from_numpy(out)
+
+    def backward(self, grad_out: Tensor) -> list[Tensor]:
+        """Return the gradients of the stages' tensors."""
+        grads = grad_out.detach().contiguous().numpy()
+        by_lane: list[list[np.ndarray]] = [[] for _ in range(self.cut.n_lanes)]
+
+        def lanes(first: int, stop: int) -> None:
+            workers = self._workers()
+            for lane in range(first, stop):
+                for tiles in self.cut.groups(lane):
+                    for tile in reversed(tiles):
+                        if self.goes_forward_again:
+                            _through(workers, tile)
+                        grad = np.ascontiguousarray(grads[tile.samples, tile.steps])
+                        for worker in reversed(workers):
+                            grad = worker.backward(tile, grad)
+                by_lane[lane] = [grad for worker in workers for grad in worker.gradients()]
+
+        in_pieces(lanes, self.cut.n_lanes, self.work)
+        return [torch.from_numpy(reduce(np.add, of_lanes)) for of_lanes in zip(*by_lane, strict=True)]
+
+    def _workers(self) -> list[Worker]:
+        """Return this thread's workers, one a stage."""
+        SCRATCH.begin()
+        before = None, *self.stages[:-1]
+        rooms = (
+            Room(self.cut, *sizes, states, kept, self.dtype)
+            for sizes, states, kept in zip(pairwise(self.sizes), self.states, self.kept, strict=True)
+        )
+        return [self._worker(*each) for each in zip(self.stages, before, rooms, strict=True)]
+
+    def _worker(self, stage: Stage, before: Stage | None, room: Room) -> Worker:
+        if isinstance(stage, Synapses):
+            if before is None:
+                return InputSynapses(stage, room, self.indptr, self.units)
+            return SpikeSynapses(stage, room, binary=isinstance(before, LIFUnits))
+        if isinstance(stage, LIFUnits):
+            return LIFWorker(stage, room)
+        if isinstance(stage, LeakyUnits):
+            return LeakyWorker(stage, room)
+        if isinstance(stage, Delays):
+            return DelaysWorker(stage, room)
+        if isinstance(stage, Factors):
+            return FactorsWorker(stage, room)
+        return GammaWorker(stage, room) if isinstance(stage, GammaMemories) else SigmaDeltaWorker(stage, room)
+
+    def _zeros(self, *shape: int) -> np.ndarray:
+        return torch.zeros(shape, dtype=self.dtype).numpy()
+
+
+def _through(workers: Sequence[Worker], tile: Tile) -> np.ndarray:
+    """Return what the last stage makes of a tile."""
+    x = np.empty(0)  # the first reads the input's spikes
+    for worker in workers:
+        x = worker.forward(tile, x)
+    return x
+
+
+def _n_states(stage: Stage) -> int:
+    """Return how many numbers each of a stage's units carries over a seam of the sequence."""
+    if isinstance(stage, LIFUnits):
+        return 1 if stage.params.current_decay is None else 2
+    return int(isinstance(stage, LeakyUnits))

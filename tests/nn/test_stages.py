@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from beyondrate.nn import LIF, SpikingGammaNet, SpikingNet
+from beyondrate.nn.stages import gamma_stages, lif_stages
+from beyondrate.ops.sparse_linear import SpikeRows
+
+LIF_NETS = [
+    {},
+    {"tau_syn_s": 0.02, "reset": "soft", "detach_reset": False},
+    {"tau_per_unit": True, "tau_spread": 3.0, "bias": False},
+    {"delays": "learned", "delay_range_s": (0.0, 0.05)},
+    {"readout": "spikes"},
+    {"readout": "sum"},
+]
+GAMMA_NETS = [{"rule": "gated"}, {"rule": "full", "n_max": 2}]
+
+
+def rows_of(density=0.3, batch=5, steps=30, units=12):
+    raster = torch.rand(batch, steps, units, generator=torch.Generator().manual_seed(3)) < density
+    indptr = torch.zeros(batch * steps + 1, dtype=torch.int64)
+    indptr[1:] = raster.flatten(0, 1).sum(1).cumsum(0)
+    return SpikeRows(indptr, raster.nonzero()[:, 2].to(torch.int32), batch, steps, units)
+
+
+def lif_net(dropout=0.0, **settings):
+    net = SpikingNet(
+        12,
+        3,
+        dt_s=0.01,
+        hidden=(9, 8),
+        dropout=dropout,
+        generator=torch.Generator().manual_seed(0),
+        **settings,
+    ).double()
+    with torch.no_grad():
+        for layer in net.hidden_layers:
+            layer.linear.weight.mul_(4).abs_()
+        net.readout_linear.weight.mul_(4)
+    return net
+
+
+def gamma_net(dropout=0.0, **settings):
+    generator = torch.Generator().manual_seed(0)
+    return SpikingGammaNet(
+        12, 3, dt_s=0.01, hidden=(9, 8), memory_s=0.01, dropout=dropout, generator=generator, **settings
+    ).double()
+
+
+def output_and_gradients(net, x):
+    net.zero_grad()
+    out = net(x)
+    (
+        out * torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=out.dtype)
+    ).sum().backward()
+    return out.detach(), {name: p.grad for name, p in net.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize(
+    ("make", "stages_of", "settings"),
+    [(lif_net, lif_stages, each) for each in LIF_NETS]
+    + [(gamma_net, gamma_stages, each) for each in GAMMA_NETS],
+)
+def test_stages_do_what_the_modules_do(make, stages_of, settings, dropout):
+    rows = rows_of()
+    fused, modules = make(dropout, **settings), make(dropout, **settings)
+    assert stages_of(make(**settings), rows) is not None
+    found, gradients = output_and_gradients(fused, rows)
+    expected, expected_gradients = output_and_gradients(modules, rows.dense().double())
+    assert found.abs().max() > 0.01
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+    assert gradients.keys() == expected_gradients.keys()
+    for name, grad in gradients.items():
+        torch.testing.assert_close(grad, expected_gradients[name], rtol=1e-9, atol=1e-10)
+
+
+def test_own_neurons_and_listeners_are_heard():
+    class Own(LIF):
+        """A user's neuron that never fires."""
+
+        def forward(self, current, state=None):
+            spikes, state = super().forward(current, state)
+            return torch.zeros_like(spikes), state
+
+    rows = rows_of()
+    own = lif_net()
+    own.hidden_layers[0].lif = Own(9, dt_s=0.01).double()
+    assert lif_stages(own, rows) is None
+    assert not own.hidden_spikes(rows)[0].any()
+    heard, listened = [], lif_net()
+    listened.hidden_layers[1].lif.register_forward_hook(lambda *_: heard.append(1))
+    listened(rows)
+    assert heard == [1]
+    encoders = gamma_net()
+    encoders.encoder.register_forward_hook(lambda *_: heard.append(2))
+    encoders(rows)
+    assert heard == [1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"rule": "spatial"}, {"rule": "eligibility"}, {"per_synapse": True}, {"learn_tau": True}]
+)
+def test_gamma_nets_that_have_no_stages(settings):
+    assert gamma_stages(gamma_net(**settings), rows_of()) is None
+
+
+def test_synaptic_delays_have_no_stages():
+    net = lif_net(delays="learned", delay_kind="synaptic", delay_range_s=(0.0, 0.05))
+    assert lif_stages(net, rows_of()) is None

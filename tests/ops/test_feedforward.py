@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beyondrate.errors import InputError
+from beyondrate.ops.feedforward import (
+    Delays,
+    Factors,
+    GammaMemories,
+    LeakyUnits,
+    LIFUnits,
+    SigmaDeltaUnits,
+    Synapses,
+    feedforward,
+    tiles,
+)
+from beyondrate.ops.gamma import time_constants, transition
+from beyondrate.ops.lif import LIFParams
+from beyondrate.ops.sigma_delta import SigmaDeltaParams
+from beyondrate.ops.sparse_linear import SpikeRows
+
+PROPERTY = settings(max_examples=20, deadline=None, derandomize=True)
+KINDS = ("plain", "filtered", "soft", "delays", "floor", "central", "dropout", "spikes", "gated", "full")
+N_IN, N_OUT = 9, 3
+
+
+def random_rows(batch, steps, units, generator, density=0.2):
+    raster = torch.rand(batch * steps, units, generator=generator) < density
+    indptr = torch.zeros(batch * steps + 1, dtype=torch.int64)
+    indptr[1:] = raster.sum(1).cumsum(0)
+    return SpikeRows(indptr, raster.nonzero()[:, 1].to(torch.int32), batch, steps, units)
+
+
+def random_case(kind, batch, steps, *, hidden=(7, 5), seed=0, dtype=torch.float64):
+    """Input spikes and a network of two hidden layers that spike often, all its tensors with gradients."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = random_rows(batch, steps, N_IN, generator)
+
+    def draw(*shape, scale=1.0, shift=0.0):
+        values = torch.rand(shape, generator=generator, dtype=torch.float64) * scale + shift
+        return values.to(dtype).requires_grad_()
+
+    def synapses(n_in, n_out):
+        return Synapses(draw(n_out, n_in, scale=1.6, shift=-0.6), draw(n_out, scale=0.3))
+
+    def units(n):
+        decay = draw(n, scale=0.5, shift=0.4)
+        filter_decay = draw(n, scale=0.5, shift=0.2) if kind == "filtered" else None
+        reset = "soft" if kind == "soft" else "hard"
+        return LIFUnits(LIFParams(decay, filter_decay, reset=reset, detach_reset=kind != "soft", slope=4.0))
+
+    def after(n):
+        if kind in ("delays", "floor", "central"):
+            mode = "linear" if kind == "delays" else kind
+            return [Delays(draw(n, scale=4.0), mode)]
+        return [Factors(draw(batch, n, scale=2.0).detach().round())] if kind == "dropout" else []
+
+    chain = transition(time_constants(4, 0.01), 0.002).to(dtype)
+
+    def gamma(n_in, n_out):
+        weight = Synapses(draw(n_out, n_in, scale=1.6, shift=-0.6))
+        return [weight, GammaMemories(draw(4, n_out, scale=0.6), draw(n_out, scale=0.3), chain)]
+
+    if kind in ("gated", "full"):
+        code = SigmaDeltaUnits(chain, SigmaDeltaParams(theta0=0.2), kind == "gated")
+        return rows, [
+            *gamma(N_IN, hidden[0]),
+            code,
+            *gamma(hidden[0], hidden[1]),
+            code,
+            *gamma(hidden[1], N_OUT),
+        ]
+    last = units(N_OUT) if kind == "spikes" else LeakyUnits(draw(N_OUT, scale=0.5, shift=0.4))
+    stages, sizes = [], [N_IN, *hidden]
+    for n_in, n_out in zip(sizes, hidden, strict=False):
+        stages += [synapses(n_in, n_out), units(n_out), *after(n_out)]
+    return rows, [*stages, synapses(hidden[-1], N_OUT), last]
+
+
+def output_and_gradients(case, backend):
+    rows, stages = case
+    out = feedforward(rows, stages, backend=backend)
+    weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=out.dtype)
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    if out.numel() == 0:  # what the reference gives of nothing has no history
+        return out.detach(), []
+    return out.detach(), torch.autograd.grad((weights * out).sum(), tensors, materialize_grads=True)
+
+
+def assert_agree(case, *, atol=1e-10, live=True):
+    (out, gradients), (expected, expected_gradients) = (
+        output_and_gradients(case, backend) for backend in ("cpu", "reference")
+    )
+    torch.testing.assert_close(out, expected, rtol=0, atol=atol)
+    for found, wanted in zip(gradients, expected_gradients, strict=True):
+        if live:
+            assert wanted.abs().max() > 1e-3
+        torch.testing.assert_close(found, wanted, rtol=atol, atol=atol * max(1, float(wanted.abs().max())))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tiles_equal_one_stage_after_the_other(kind):
+    assert_agree(random_case(kind, 6, 40))
+
+
+def test_the_kinds_differ():
+    """A guard for the comparison above: no stage is ignored by both sides."""
+    found = [output_and_gradients(random_case(kind, 6, 40), "cpu")[1][0] for kind in KINDS[:-2]]
+    for i, one in enumerate(found):
+        assert all((one - other).abs().max() > 1e-6 for other in found[:i])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_many_lanes_tiles_and_seams(kind, monkeypatch):
+    """With tiles of 13 rows, samples are cut into pieces of time where they may be, and lanes are many."""
+    monkeypatch.setattr(tiles, "_ROWS", 13)
+    assert_agree(random_case(kind, 5, 40))
+    assert_agree(random_case(kind, 7, 4), live=False)
+
+
+@PROPERTY
+@given(
+    kind=st.sampled_from(KINDS),
+    batch=st.integers(0, 4),
+    steps=st.integers(0, 60),
+    hidden=st.tuples(st.integers(1, 20), st.integers(1, 9)),
+    rows=st.integers(1, 100),
+    seed=st.integers(0, 1000),
+)
+def test_any_shape(kind, batch, steps, hidden, rows, seed):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tiles, "_ROWS", rows)
+        assert_agree(random_case(kind, batch, steps, hidden=hidden, seed=seed), live=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_float32_is_close(kind):
+    assert_agree(random_case(kind, 4, 50, dtype=torch.float32), atol=2e-5)
+
+
+@pytest.mark.parametrize("kind", ["filtered", "delays", "gated"])
+def test_the_number_of_threads_changes_no_bit(kind):
+    case = random_case(kind, 64, 120, hidden=(40, 30), dtype=torch.float32)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(output_and_gradients(case, "cpu"))
+    finally:
+        torch.set_num_threads(before)
+    for out, gradients in found[1:]:
+        assert torch.equal(out, found[0][0])
+        assert all(map(torch.equal, gradients, found[0][1]))
+
+
+def test_two_batches_may_be_on_their_way_at_once():
+    """What one batch keeps for its way back is not overwritten by the next."""
+    one, other = random_case("plain", 6, 40), random_case("plain", 3, 70, seed=1)
+    expected = output_and_gradients(one, "cpu")[1]
+    out = feedforward(*one)
+    output_and_gradients(other, "cpu")
+    weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=out.dtype)
+    found = torch.autograd.grad((weights * out).sum(), [t for stage in one[1] for t in stage.tensors()])
+    assert all(map(torch.equal, found, expected))
+
+
+def test_changed_weights_are_refused_on_the_way_back():
+    rows, stages = random_case("plain", 2, 10)
+    out = feedforward(rows, stages)
+    with torch.no_grad():
+        stages[0].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        out.sum().backward()
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [("beyondrate.ops.feedforward._MOST_STEPS", 39), ("torch.compiler.is_compiling", lambda: True)],
+)
+def test_what_cannot_run_in_tiles_runs_stage_by_stage(place, value, monkeypatch):
+    """That is: sequences that are too long where they must be kept whole, and what a compiler traces."""
+    case = random_case("delays", 3, 40)
+    expected = output_and_gradients(case, "reference")[0]
+    monkeypatch.setattr(place, value)
+    monkeypatch.setattr("beyondrate.ops.feedforward._Feedforward", None)
+    torch.testing.assert_close(feedforward(*case).detach(), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("batch", "steps"), [(0, 5), (3, 0)])
+def test_nothing_gives_gradients_of_zero(kind, batch, steps):
+    rows, stages = random_case(kind, batch, steps)
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    out = feedforward(rows, stages)
+    assert out.shape == (batch, steps, N_OUT)
+    gradients = torch.autograd.grad(out.sum(), tensors)
+    assert all(grad.shape == t.shape and not grad.any() for grad, t in zip(gradients, tensors, strict=True))
+
+
+def test_a_network_begins_with_synapses():
+    rows, stages = random_case("plain", 1, 4)
+    with pytest.raises(InputError, match="begin with the input's synapses"):
+        feedforward(rows, stages[1:])
