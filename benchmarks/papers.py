@@ -4,6 +4,7 @@ python benchmarks/papers.py yu2025                       # five seeds or more; h
 python benchmarks/papers.py yu2025 --preset quick        # a look, not a result
 python benchmarks/papers.py yu2025 --only fig1c fig2c    # some of the figures
 python benchmarks/papers.py yu2025 --page                # only the page, from the JSON that is kept
+python benchmarks/papers.py koopman2026 --only shd --data fsdd.h5 --protocol one-group-out    # on other data
 """
 
 import argparse
@@ -18,6 +19,7 @@ from beyondrate.reproduce.run import FIGURES
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
 PICTURES = DOCS / "figures"
+ON = "-on-"  # between a figure's name and the file of other data
 HOLDS = {"holds": "holds", "does not hold": "**does not hold**", "not decided": "not decided"}
 
 
@@ -43,10 +45,11 @@ PAPERS = {
 }
 
 
-def measure(paper: str, name: str, preset: str) -> None:
+def measure(paper: str, figure: str, preset: str, data: Path | None, protocol: str) -> None:
     """Make one figure, keep its picture and everything measured but the spikes that it shows."""
     runs = HERE.parent / "runs" / paper
-    made = br.reproduce(f"{paper}/{name}", preset=preset, out=runs).as_json()
+    name = figure if data is None else f"{figure}{ON}{data.stem}"
+    made = br.reproduce(f"{paper}/{figure}", preset=preset, data=data, protocol=protocol, out=runs).as_json()
     br.write_reproduction(made, runs / name)
     PICTURES.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(runs / name / "figure.png", PICTURES / f"{paper}-{name}.png")
@@ -68,15 +71,21 @@ def page(paper: str) -> str:
         f"is ours and is called so. Made by `python benchmarks/papers.py {paper}`; every measurement is in",
         f"`benchmarks/results/{paper}/`.",
     ]
-    for name in _names(paper):
+    for name in _kept(paper):
         path = HERE / "results" / paper / f"{name}.json"
-        if path.exists():
-            lines += _section(paper, name, json.loads(path.read_text(encoding="utf-8")))
+        lines += _section(paper, name, json.loads(path.read_text(encoding="utf-8")))
     return "\n".join(lines) + "\n"
 
 
 def _names(paper: str) -> list[str]:
     return [figure.partition("/")[2] for figure in FIGURES if figure.startswith(f"{paper}/")]
+
+
+def _kept(paper: str) -> list[str]:
+    """Return the names of what is kept: each figure on its own data, then on others."""
+    kept = {path.stem for path in (HERE / "results" / paper).glob("*.json")}
+    by_figure = ([name, *sorted(k for k in kept if k.startswith(name + ON))] for name in _names(paper))
+    return [name for names in by_figure for name in names if name in kept]
 
 
 def _section(paper: str, name: str, made: dict) -> list[str]:
@@ -112,8 +121,12 @@ if __name__ == "__main__":
     parser.add_argument("--page", action="store_true", help="only make the page from the kept JSON")
     parser.add_argument("--preset", default="paper", choices=("quick", "paper"))
     parser.add_argument("--only", nargs="*", help="names of figures, such as fig5")
+    parser.add_argument("--data", type=Path, help="a file of other data")
+    parser.add_argument(
+        "--protocol", default="held-out", choices=("held-out", "as-published", "one-group-out")
+    )
     options = parser.parse_args()
     if not options.page:
         for figure in options.only or _names(options.paper):
-            measure(options.paper, figure, options.preset)
+            measure(options.paper, figure, options.preset, options.data, options.protocol)
     (DOCS / PAPERS[options.paper].page).write_text(page(options.paper), encoding="utf-8")

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from beyondrate.nn import LIF, SpikingGammaNet, SpikingNet
-from beyondrate.nn.stages import gamma_stages, lif_stages
 from beyondrate.ops.sparse_linear import SpikeRows
 
 LIF_NETS = [
@@ -60,14 +59,13 @@ def output_and_gradients(net, x):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.4])
 @pytest.mark.parametrize(
-    ("make", "stages_of", "settings"),
-    [(lif_net, lif_stages, each) for each in LIF_NETS]
-    + [(gamma_net, gamma_stages, each) for each in GAMMA_NETS],
+    ("make", "settings"),
+    [(lif_net, each) for each in LIF_NETS] + [(gamma_net, each) for each in GAMMA_NETS],
 )
-def test_stages_do_what_the_modules_do(make, stages_of, settings, dropout):
+def test_stages_do_what_the_modules_do(make, settings, dropout):
     rows = rows_of()
     fused, modules = make(dropout, **settings), make(dropout, **settings)
-    assert stages_of(make(**settings), rows) is not None
+    assert fused.runs_in_stages
     found, gradients = output_and_gradients(fused, rows)
     expected, expected_gradients = output_and_gradients(modules, rows.dense().double())
     assert found.abs().max() > 0.01
@@ -88,7 +86,7 @@ def test_own_neurons_and_listeners_are_heard():
     rows = rows_of()
     own = lif_net()
     own.hidden_layers[0].lif = Own(9, dt_s=0.01).double()
-    assert lif_stages(own, rows) is None
+    assert not own.runs_in_stages
     assert not own.hidden_spikes(rows)[0].any()
     heard, listened = [], lif_net()
     listened.hidden_layers[1].lif.register_forward_hook(lambda *_: heard.append(1))
@@ -104,9 +102,9 @@ def test_own_neurons_and_listeners_are_heard():
     "settings", [{"rule": "spatial"}, {"rule": "eligibility"}, {"per_synapse": True}, {"learn_tau": True}]
 )
 def test_gamma_nets_that_have_no_stages(settings):
-    assert gamma_stages(gamma_net(**settings), rows_of()) is None
+    assert not gamma_net(**settings).runs_in_stages
 
 
 def test_synaptic_delays_have_no_stages():
     net = lif_net(delays="learned", delay_kind="synaptic", delay_range_s=(0.0, 0.05))
-    assert lif_stages(net, rows_of()) is None
+    assert not net.runs_in_stages

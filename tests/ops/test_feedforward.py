@@ -157,9 +157,10 @@ def test_the_number_of_threads_changes_no_bit(kind):
         assert all(map(torch.equal, gradients, found[0][1]))
 
 
-def test_two_batches_may_be_on_their_way_at_once():
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_batches_may_be_on_their_way_at_once(kind):
     """What one batch keeps for its way back is not overwritten by the next."""
-    one, other = random_case("plain", 6, 40), random_case("plain", 3, 70, seed=1)
+    one, other = random_case(kind, 6, 40), random_case(kind, 3, 70, seed=1)
     expected = output_and_gradients(one, "cpu")[1]
     out = feedforward(*one)
     output_and_gradients(other, "cpu")

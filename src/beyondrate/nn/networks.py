@@ -17,7 +17,7 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.readout import LeakyReadout, SumReadout
-from beyondrate.nn.stages import lif_stages
+from beyondrate.nn.stages import are_known, lif_stages
 from beyondrate.nn.synaptic_delay import SynapticDelayLinear
 from beyondrate.ops.delay import DelayMode
 from beyondrate.ops.feedforward import feedforward
@@ -274,6 +274,12 @@ class SpikingNet(nn.Module):
         """Number of parameters that training changes."""
         return sum(p.numel() for p in self.parameters() if p.requires_grad)
 
+    @property
+    def runs_in_stages(self) -> bool:
+        """Whether input spikes run through all layers in one operation, ``beyondrate.ops.feedforward``."""
+        parts = [part for layer in self.hidden_layers for part in layer.children()]
+        return are_known([*parts, self.readout_linear, self.readout])
+
     def forward(self, x: SpikeRows | Float[Tensor, "batch time unit"]) -> Float[Tensor, "batch time class"]:
         """Return the outputs over time for input spikes from a state of rest.
 
@@ -283,8 +289,9 @@ class SpikingNet(nn.Module):
             n_steps = x.n_steps if isinstance(x, SpikeRows) else x.shape[1]
             delays = [m for m in self.modules() if isinstance(m, AxonalDelay | SynapticDelayLinear)]
             self._warned = any(warn_of_silence(m.delay_steps, n_steps, m.dt_s) for m in delays)
-        stages = lif_stages(self, x) if isinstance(x, SpikeRows) else None
-        return feedforward(x, stages) if isinstance(x, SpikeRows) and stages else self.sequence(x)[0]
+        if isinstance(x, SpikeRows) and self.runs_in_stages:
+            return feedforward(x, lif_stages(self, x))
+        return self.sequence(x)[0]
 
     def sequence(
         self, x: SpikeRows | Float[Tensor, "batch time unit"], state: NetState | None = None

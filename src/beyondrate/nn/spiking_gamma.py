@@ -26,9 +26,9 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.gamma import GammaMemory, Memory, SigmaDelta
 from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse, Past
-from beyondrate.nn.gamma_wiring import Conv, Spikes, wirings_of
+from beyondrate.nn.gamma_wiring import Conv, Dense, Spikes, wirings_of
 from beyondrate.nn.losses import Loss
-from beyondrate.nn.stages import gamma_stages
+from beyondrate.nn.stages import are_known, gamma_stages
 from beyondrate.ops.feedforward import feedforward
 from beyondrate.ops.gamma import Mode, Scale
 from beyondrate.ops.sigma_delta import Code, quanta
@@ -200,10 +200,19 @@ class SpikingGammaNet(nn.Module):
                 stacklevel=2,
             )
 
+    @property
+    def runs_in_stages(self) -> bool:
+        """Whether input spikes run through all layers in one operation, ``beyondrate.ops.feedforward``."""
+        if self.rule not in ("gated", "full") or any(memory.log_tau is not None for memory in self.memories):
+            return False
+        plain = all(isinstance(s.wiring, Dense) and s.bucket_weight is not None for s in self.synapses)
+        return plain and are_known([*self.synapses, *self.memories, *self.dropouts, self.encoder])
+
     def forward(self, x: Spikes) -> Float[Tensor, "batch time class"]:
         """Return the outputs over time for input spikes from a state of rest."""
-        stages = gamma_stages(self, x) if isinstance(x, SpikeRows) else None
-        return feedforward(x, stages) if isinstance(x, SpikeRows) and stages else self._run(Past(x, None))[0]
+        if isinstance(x, SpikeRows) and self.runs_in_stages:
+            return feedforward(x, gamma_stages(self, x))
+        return self._run(Past(x, None))[0]
 
     def sequence(
         self, x: Spikes, state: GammaState | None = None

@@ -1,7 +1,7 @@
 """Networks of this package as the stages of one operation, ``beyondrate.ops.feedforward``.
 
-A network has none, and runs module by module, where stages cannot describe its parts, such as a user's own
-neurons, or where a hook listens to one.
+A network runs module by module where stages cannot describe its parts, such as a user's own neurons, or where
+a hook listens to one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from beyondrate.nn.delay import AxonalDelay
 from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.gamma import GammaMemory, SigmaDelta
 from beyondrate.nn.gamma_synapse import GammaSynapse
-from beyondrate.nn.gamma_wiring import Dense
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.readout import LeakyReadout, SumReadout
@@ -51,11 +50,18 @@ _KNOWN = {
 }
 
 
-def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage] | None:
-    """Return a network's stages, or None if it has none; in training, dropout draws for these samples."""
-    parts = [part for layer in network.hidden_layers for part in layer.children()]
-    if not _are_known([*parts, network.readout_linear, network.readout]):
-        return None
+def are_known(parts: Iterable[nn.Module]) -> bool:
+    """Whether stages can describe all that these parts do, and no hook listens to one."""
+    return all(type(part) in _KNOWN and not _is_hooked(part) for part in parts)
+
+
+def _is_hooked(part: nn.Module) -> bool:
+    hooks = part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks
+    return any(hooks)
+
+
+def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage]:
+    """Return a network's stages; in training, dropout draws for these samples."""
     stages: list[Stage] = []
     for layer in network.hidden_layers:
         stages += [Synapses(layer.linear.weight, layer.linear.bias), _units(layer.lif)]
@@ -67,13 +73,8 @@ def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage] | None:
     return [*stages, *_readout(network)]
 
 
-def gamma_stages(network: SpikingGammaNet, rows: SpikeRows) -> list[Stage] | None:
-    """Return a network's stages, or None if it has none; in training, dropout draws for these samples."""
-    learn_tau = any(memory.log_tau is not None for memory in network.memories)
-    wired = all(isinstance(synapse.wiring, Dense) and not synapse.per_synapse for synapse in network.synapses)
-    parts = [*network.synapses, *network.memories, network.encoder]
-    if network.rule not in ("gated", "full") or learn_tau or not wired or not _are_known(parts):
-        return None
+def gamma_stages(network: SpikingGammaNet, rows: SpikeRows) -> list[Stage]:
+    """Return a network's stages; in training, dropout draws for these samples."""
     stages: list[Stage] = []
     kept = network.draw_kept(rows)
     for layer, (synapse, memory) in enumerate(zip(network.synapses, network.memories, strict=True)):
@@ -85,15 +86,6 @@ def gamma_stages(network: SpikingGammaNet, rows: SpikeRows) -> list[Stage] | Non
                 stages.append(Factors(kept[layer - 1]))
         stages += [Synapses(weight), GammaMemories(cast("Tensor", gain), bias, chain)]
     return stages
-
-
-def _are_known(parts: Iterable[nn.Module]) -> bool:
-    return all(type(part) in _KNOWN and not _is_hooked(part) for part in parts)
-
-
-def _is_hooked(part: nn.Module) -> bool:
-    hooks = part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks
-    return any(hooks)
 
 
 def _readout(network: SpikingNet) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""Run a kernel over pieces of its work on as many threads as torch is set to use.
+"""Run a kernel over pieces of its work on as many threads as torch is set to use, or would by default.
 
 Kernels release the interpreter lock and write disjoint parts of their outputs, so that the result does
 not depend on the number of threads.
@@ -7,25 +7,101 @@ not depend on the number of threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
+from queue import SimpleQueue
+from typing import TypeVar
 
-import torch
-
+_Item = TypeVar("_Item")
+_Made = TypeVar("_Made")
+_reserved: list[int] = []  # the kernels' number of threads, where it is not torch's
 _SMALLEST_WORK = 1 << 15  # elements below which handing work to another thread costs more than it gains
 
 
-def in_pieces(kernel: Callable[[int, int], None], n_items: int, work_per_item: int) -> None:
-    """Call ``kernel(start, stop)`` over consecutive pieces that cover ``range(n_items)``, in parallel."""
+def in_pieces(
+    kernel: Callable[[int, int], None], n_items: int, work_per_item: int, *, begin_together: bool = False
+) -> None:
+    """Call ``kernel(start, stop)`` over consecutive pieces that cover ``range(n_items)``, in parallel.
+
+    A ``kernel`` that is Python around many short kernels has to ``begin_together`` with the others: a thread
+    that lets go of the interpreter's lock for moments only keeps one that wakes up out of it for long.
+    """
     enough = n_items * work_per_item // _SMALLEST_WORK
-    n_pieces = max(1, min(torch.get_num_threads(), n_items, enough))
+    n_pieces = max(1, min(_n_threads(), n_items, enough))
     edges = [n_items * piece // n_pieces for piece in range(n_pieces + 1)]
-    others = [_pool(os.getpid()).submit(kernel, *edge) for edge in pairwise(edges[1:])]
+    awake: SimpleQueue[None] = SimpleQueue()
+
+    def other(start: int, stop: int) -> None:
+        awake.put(None)
+        kernel(start, stop)
+
+    running = [_pool(os.getpid()).submit(other, *edge) for edge in pairwise(edges[1:])]
+    for _ in running if begin_together else ():
+        awake.get()
     kernel(edges[0], edges[1])
-    for other in others:
-        other.result()
+    for piece in running:
+        piece.result()
+
+
+def in_turn(first: Callable[[_Item], _Made], then: Callable[[_Made], None], items: Sequence[_Item]) -> None:
+    """Call ``then(first(item))`` for all items: ``first`` in their order on this thread, ``then`` on any.
+
+    For work that begins with something that has an order, such as drawing random numbers. Few results wait
+    at a time, so that memory does not grow with the number of items.
+    """
+    n_helpers = max(0, min(_n_threads(), len(items)) - 1)
+    waiting: SimpleQueue[_Made | None] = SimpleQueue()
+
+    def finish() -> None:
+        while (made := waiting.get()) is not None:
+            then(made)
+
+    helpers = [_pool(os.getpid()).submit(finish) for _ in range(n_helpers)]
+    try:
+        for item in items:
+            made = first(item)
+            if waiting.qsize() < 2 * n_helpers:
+                waiting.put(made)
+            else:
+                then(made)
+    finally:
+        for _ in range(n_helpers + 1):
+            waiting.put(None)
+    finish()
+    for helper in helpers:
+        helper.result()
+
+
+@contextmanager
+def kernels_first() -> Iterator[None]:
+    """Leave the processors to the kernels: meanwhile torch's own operations run on one thread.
+
+    Its other threads, OpenMP's, would spin for milliseconds after each operation, on the processors that the
+    kernels' threads need; that costs more than they gain where the kernels do most of the work.
+    """
+    import torch
+
+    n_threads = _n_threads()
+    before, _reserved[:] = list(_reserved), [n_threads]
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
+        _reserved[:] = before
+
+
+def _n_threads() -> int:
+    if _reserved:
+        return _reserved[0]
+    if "torch" in sys.modules:  # not imported here, because events are often worked on without it
+        return int(sys.modules["torch"].get_num_threads())
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, int(wanted) if wanted.isdecimal() else os.cpu_count() or 1)
 
 
 @cache

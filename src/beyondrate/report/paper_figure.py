@@ -38,6 +38,8 @@ NETS = {
 MARKERS = "DosvP^X<>"
 COLUMNS = 3
 PANEL_INCHES = (4.0, 2.9)
+WIDE_PANEL_INCHES = (6.6, 2.9)  # beside a list of names of more than WIDE_NAME characters
+WIDE_NAME = 30
 LETTERS_AN_INCH = 9.5  # of the title
 PANEL_LETTERS = 30  # of a panel's title in a line
 WIDE_RANGE = 30  # times the least; bars without intervals beyond it are drawn on a logarithmic axis
@@ -63,15 +65,16 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(panels: Sequence[Panel], title: str) -> Figure:
-    """Return panels side by side in rows of three, with one legend for the series that they share."""
+    """Return panels side by side in rows of two or three, with one legend for the series that they share."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(STYLE):
-        columns = 2 if len(panels) == 4 else min(COLUMNS, len(panels))
+        wide = any(len(name) > WIDE_NAME for panel in panels if _is_list(panel) for name in panel["groups"])
+        columns = min(2 if wide or len(panels) == 4 else COLUMNS, len(panels))
         rows = math.ceil(len(panels) / columns)
-        width, height = PANEL_INCHES
+        width, height = WIDE_PANEL_INCHES if wide else PANEL_INCHES
         size = (max(7.0, width * columns), _height(panels) * height * rows + 0.9)
         figure = Figure(figsize=size, layout="constrained")
         FigureCanvasAgg(figure)
@@ -132,6 +135,8 @@ def _looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
 
 
 def _lines(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
+    from matplotlib.ticker import LogFormatter
+
     markers = all(len(series["x"]) <= 30 for series in panel["series"])
     for series in panel["series"]:
         colour, marker = look[series["name"]]
@@ -146,6 +151,8 @@ def _lines(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> Non
         axis.set_xticks(range(len(panel["groups"])), panel["groups"])
     if panel["logarithmic"]:
         axis.set_xscale("log")
+        axis.xaxis.set_major_formatter(LogFormatter())
+        axis.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
     if panel["series"] and panel["series"][0]["low"] is not None:
         axis.set_ylim(0, 1.03)
     else:

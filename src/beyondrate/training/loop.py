@@ -6,6 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.nn.lif_traces import LIFRule
+from beyondrate.ops.threads import kernels_first
 from beyondrate.progress import Progress, silent
 from beyondrate.training.inputs import BinnedInput, takes_spike_rows
 from beyondrate.training.online import OnlineTrainer
@@ -160,7 +162,8 @@ def fit(
                 anneal(epoch / settings.epochs)
             if redraw is not None:
                 inputs = BinnedInput(_redrawn(train, redraw(rng)), dt_s, as_rows=as_rows, device=device)
-            train_losses.append(_train_epoch(model, inputs, labels, learn, settings.batch_size, rng))
+            with kernels_first() if getattr(model, "runs_in_stages", False) else nullcontext():
+                train_losses.append(_train_epoch(model, inputs, labels, learn, settings.batch_size, rng))
             accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
             accuracies.append(accuracy)
             validation_losses.append(validation_loss)
@@ -269,6 +272,7 @@ def _learner(
 ) -> Learner:
     """Return what learns from a batch and returns its loss: from whole samples, or online."""
     constraints = _methods(model, "constrain")
+    parameters = list(model.parameters())  # walking through the modules at every update takes time
 
     def updated() -> None:
         schedule.step()
@@ -276,14 +280,16 @@ def _learner(
             constrain()
 
     def from_whole_samples(x: Any, labels: Int64[Tensor, " batch"]) -> float:  # noqa: ANN401
-        value = loss(model(x), labels)
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
-        if bool(torch.isfinite(value)):  # else the weights stay as they are, and the caller says why
+        for parameter in parameters:
+            parameter.grad = None
+        loss_tensor = loss(model(x), labels)
+        loss_tensor.backward()
+        nn.utils.clip_grad_norm_(parameters, settings.clip)
+        value = loss_tensor.item()
+        if math.isfinite(value):  # else the weights stay as they are, and the caller says why
             optimiser.step()
             updated()
-        return value.item()
+        return value
 
     if update_every is None and lif_rule is None:
         return from_whole_samples
@@ -299,7 +305,7 @@ def _learner(
 
 
 def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """Return each trained parameter with its learning rate and weight decay, as Adam takes them."""
+    """Return the trained parameters by learning rate and weight decay, as Adam takes them."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     own_rate: dict[str, float] = {}
     for end, rate in sorted(settings.learning_rates.items(), key=lambda item: len(item[0])):
@@ -310,14 +316,11 @@ def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict
                 remedy="give the end of one of these names",
             )
         own_rate.update(dict.fromkeys(named, rate))
-    return [
-        {
-            "params": [parameter],
-            "lr": own_rate.get(name, settings.learning_rate),
-            "weight_decay": settings.weight_decay if name.endswith("weight") else 0.0,
-        }
-        for name, parameter in trained.items()
-    ]
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in trained.items():
+        decay = settings.weight_decay if name.endswith("weight") else 0.0
+        groups.setdefault((own_rate.get(name, settings.learning_rate), decay), []).append(parameter)
+    return [{"params": alike, "lr": rate, "weight_decay": decay} for (rate, decay), alike in groups.items()]
 
 
 def _redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from functools import reduce
 from itertools import pairwise
@@ -47,6 +48,7 @@ class Run:
             [self._zeros(self.cut.n_parts, rows.n_samples, size) for _ in range(_n_states(stage))]
             for stage, size in zip(stages, self.sizes[1:], strict=True)
         ]
+        self.of_thread = threading.local()
         self.work = rows.n_steps * sum(self.sizes[1:]) * rows.n_samples // self.cut.n_lanes
 
     def forward(self) -> Tensor:
@@ -60,7 +62,7 @@ class Run:
                     for tile in tiles:
                         out[tile.samples, tile.steps] = _through(workers, tile)
 
-        in_pieces(lanes, self.cut.n_lanes, self.work)
+        in_pieces(lanes, self.cut.n_lanes, self.work, begin_together=True)
         return torch.from_numpy(out)
 
     def backward(self, grad_out: Tensor) -> list[Tensor]:
@@ -80,11 +82,17 @@ class Run:
                             grad = worker.backward(tile, grad)
                 by_lane[lane] = [grad for worker in workers for grad in worker.gradients()]
 
-        in_pieces(lanes, self.cut.n_lanes, self.work)
+        in_pieces(lanes, self.cut.n_lanes, self.work, begin_together=True)
         return [torch.from_numpy(reduce(np.add, of_lanes)) for of_lanes in zip(*by_lane, strict=True)]
 
     def _workers(self) -> list[Worker]:
-        """Return this thread's workers, one a stage."""
+        """Return this thread's workers, one a stage: those of the way forward serve the way back too."""
+        if not hasattr(self.of_thread, "workers"):
+            self.of_thread.workers = self._new_workers()
+        workers: list[Worker] = self.of_thread.workers
+        return workers
+
+    def _new_workers(self) -> list[Worker]:
         SCRATCH.begin()
         before = None, *self.stages[:-1]
         rooms = (

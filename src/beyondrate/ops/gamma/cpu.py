@@ -10,7 +10,8 @@ Numbers below ``_TINY`` become 0, because arithmetic on denormal numbers is slow
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
@@ -37,7 +38,13 @@ def passes_of(matrix: np.ndarray) -> Passes:
     Each row needs the rows before it (after it) as they were, so the last (the first) row comes first. More
     columns than rows stand for rows that are only read.
     """
-    n_targets, n_rows = matrix.shape
+    return _passes(matrix.tobytes(), matrix.shape, matrix.dtype)
+
+
+@lru_cache(maxsize=64)
+def _passes(numbers: bytes, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Passes:
+    matrix = np.frombuffer(numbers, dtype).reshape(shape)
+    n_targets, n_rows = shape
     lower = bool((np.triu(matrix[:, :n_targets], 1) == 0).all())
     passes: list[tuple[int, list[int], list[float]]] = []
     for row in range(n_targets - 1, -1, -1) if lower else range(n_targets):

@@ -53,7 +53,7 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
     )
     return Reproduction(
         figure="koopman2026/speech-sparsity",
-        title=title("How few spikes suffice for speech without counts?", plan),
+        title=title("How few spikes suffice for speech without counts", plan),
         panels=[panel],
         claims=_claims(found),
         rows=found.rows(),
