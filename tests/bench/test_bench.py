@@ -82,7 +82,7 @@ def test_what_was_measured_is_kept(tmp_path):
 def test_memory_is_that_of_a_training_step():
     from beyondrate.bench.memory import peak_memory
 
-    assert 5e6 < peak_memory("step", "beyondrate", (), 1) < 2e9
+    assert 1e6 < peak_memory("step", "beyondrate", (), 1) < 2e9
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from beyondrate.bench.machine import record, threads_set
 from beyondrate.bench.memory import peak_memory
 from beyondrate.bench.networks import PEERS
 from beyondrate.bench.timing import in_turns
@@ -27,7 +21,6 @@ NAMES = tuple(works(()))
 AGAINST = (*PEERS, "tonic")
 ROUNDS = 15
 STEPS = ("step", "step-1000", "step-speech")  # whose memory is measured too
-_PACKAGES = ("beyondrate", "torch", "numpy", "numba", "snntorch", "spikingjelly", "norse", "tonic")
 
 
 def bench(
@@ -65,7 +58,7 @@ def bench(
     """
     _check(work, against, rounds)
     rows = []
-    with _threads(threads) as n_threads:
+    with threads_set(threads) as n_threads:
         for name in work:
             rows += _rows(name, works(against)[name](), rounds, progress)
     for row in rows:
@@ -74,13 +67,7 @@ def bench(
     result = {
         "rows": rows,
         "explain": chosen_so_far(),
-        "record": {
-            "created": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "rounds": rounds,
-            "threads": n_threads,
-            "processor": f"{_processor()}, {os.cpu_count()} processors",
-            "versions": _versions(),
-        },
+        "record": {"rounds": rounds, "threads": n_threads, **record()},
     }
     if out is not None:
         write_json(Path(out), result)
@@ -121,32 +108,3 @@ def _rows(name: str, work: Work, rounds: int, progress: Progress) -> list[dict[s
         }
         for way, timing in timings.items()
     ]
-
-
-@contextmanager
-def _threads(n_threads: int | None) -> Iterator[int]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
-    try:
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from beyondrate.progress import Progress, silent
 
 Run = Callable[[], object]
+FEWEST_ROUNDS = 3  # that give a median and quartiles
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,12 @@ class Timing:
         return float(np.median(self.cpu_s))
 
 
-def in_turns(runs: Mapping[str, Run], rounds: int, progress: Progress = silent) -> dict[str, Timing]:
+def in_turns(
+    runs: Mapping[str, Run], rounds: int, progress: Progress = silent, *, at_most_s: float = math.inf
+) -> dict[str, Timing]:
     """Time each run once a round, after one round that is not counted, in which kernels compile.
+
+    After FEWEST_ROUNDS no other round begins when ``at_most_s`` seconds by the clock are over.
 
     Example:
         >>> timings = in_turns({"nothing": lambda: None}, rounds=3)
@@ -52,14 +58,16 @@ def in_turns(runs: Mapping[str, Run], rounds: int, progress: Progress = silent) 
     """
     wall: dict[str, list[float]] = {name: [] for name in runs}
     cpu: dict[str, list[float]] = {name: [] for name in runs}
-    total = (rounds + 1) * len(runs)
-    for done in range(total):
-        name = list(runs)[done % len(runs)]
-        wall_before, cpu_before = time.perf_counter(), time.process_time()
-        runs[name]()
-        wall_s, cpu_s = time.perf_counter() - wall_before, time.process_time() - cpu_before
-        if done >= len(runs):
-            wall[name].append(wall_s)
-            cpu[name].append(cpu_s)
-        progress(done + 1, total, name)
+    started = time.perf_counter()
+    for done in range(rounds + 1):
+        if done > FEWEST_ROUNDS and time.perf_counter() - started > at_most_s:
+            break
+        for index, (name, run) in enumerate(runs.items(), start=1):
+            wall_before, cpu_before = time.perf_counter(), time.process_time()
+            run()
+            wall_s, cpu_s = time.perf_counter() - wall_before, time.process_time() - cpu_before
+            if done > 0:
+                wall[name].append(wall_s)
+                cpu[name].append(cpu_s)
+            progress(done * len(runs) + index, (rounds + 1) * len(runs), name)
     return {name: Timing(wall[name], cpu[name]) for name in runs}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -19,6 +21,7 @@ from beyondrate.bench.timing import Run
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import SpikingGammaNet, SpikingNet, initialise_from_data
 from beyondrate.ops.sparse_linear import SpikeRows
+from beyondrate.ops.threads import kernels_first
 from beyondrate.training.inputs import BinnedInput
 
 OURS = "beyondrate"
@@ -64,9 +67,10 @@ def training_step(network: nn.Module, x: SpikeRows | Tensor, n_classes: int) -> 
     labels = torch.arange(n_samples) % n_classes
 
     def step() -> None:
-        optimiser.zero_grad(set_to_none=True)
-        cross_entropy(network(x).mean(1), labels).backward()
-        optimiser.step()
+        with kernels_first() if getattr(network, "runs_in_stages", False) else nullcontext():  # as fit does
+            optimiser.zero_grad(set_to_none=True)
+            cross_entropy(network(x).mean(1), labels).backward()
+            optimiser.step()
 
     return step
 
@@ -99,15 +103,17 @@ def _step_work(what: str, rows: SpikeRows, size: Size, against: Sequence[str]) -
     with torch.no_grad():
         hidden = torch.stack([spikes.mean() for spikes in network.hidden_spikes(rows)])
 
+    dense = cache(rows.dense)  # one raster for all, for the longest would not fit several times
+
     def peer(name: str) -> Callable[[], Run]:
-        return lambda: training_step(PEERS[name](size), rows.dense(), size.n_classes)
+        return lambda: training_step(PEERS[name](size), dense(), size.n_classes)
 
     return Work(
         what,
         {
             OURS: lambda: training_step(network, rows, size.n_classes),
             **{name: peer(name) for name in against if name in PEERS},
-            DENSE: lambda: dense_products(rows.dense(), size),
+            DENSE: lambda: dense_products(dense(), size),
         },
         {
             "batch": size.batch,
@@ -211,16 +217,20 @@ def jitter(against: Sequence[str]) -> Work:
     """Jitter of every spike by 25 ms."""
     trains = random_trains()
 
-    def tonic() -> Run:
+    def tonic(*, sort: bool) -> Run:
         transforms, events = _tonic(trains)
-        moved = transforms.TimeJitter(std=25_000, clip_negative=False)
+        moved = transforms.TimeJitter(std=25_000, clip_negative=False, sort_timestamps=sort)
         return lambda: [moved(sample.copy()) for sample in events]
 
+    peers = {
+        "tonic TimeJitter": lambda: tonic(sort=False),
+        "tonic TimeJitter, sorted as ours": lambda: tonic(sort=True),
+    }
     return Work(
         f"jitter, {len(trains)} samples of 8,000 spikes",
         {
             OURS: lambda: lambda: perturb.jitter(trains, 0.025, 0),
-            **({"tonic TimeJitter": tonic} if "tonic" in against else {}),
+            **(peers if "tonic" in against else {}),
         },
     )
 
