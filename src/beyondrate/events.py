@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float32, Int32, Int64, Integer
 
 from beyondrate.errors import InputError
+from beyondrate.ops.binning import bin_dense, bin_rows
 
 MAX_DURATION_US = int(np.iinfo(np.int32).max)
 _FACTS_OF_SAMPLES = frozenset({"split", "files"})  # in meta, one entry a sample
@@ -336,9 +337,13 @@ class SpikeTrains:
         times_us: np.ndarray,
         units: np.ndarray,
         offsets: Int64[np.ndarray, " samples_plus_1"],
+        *,
+        checked: bool = True,
     ) -> SpikeTrains:
-        """Return the same samples with other spikes, which are checked."""
-        return replace(self, times_us=times_us, units=units, offsets=offsets)
+        """Return the same samples with other spikes, which are checked unless they are known to be valid."""
+        if checked:
+            return replace(self, times_us=times_us, units=units, offsets=offsets)
+        return self._unchecked(times_us=times_us, units=units, offsets=offsets)
 
     def with_meta(self, **facts: Any) -> SpikeTrains:  # noqa: ANN401
         """Return the same trains with facts added to (or replaced in) their meta."""
@@ -358,25 +363,21 @@ class SpikeTrains:
 
     def binned(self, dt_s: float, samples: Int64[np.ndarray, " chosen"] | None = None) -> BinnedSpikes:
         """Bin the spikes of the given samples (default: all) at ``dt_s`` seconds into compressed rows."""
-        n_steps = self.n_steps(dt_s)
-        if samples is None:
-            spikes: Any = slice(None)
-            offsets = self.offsets
-        else:
-            spikes, offsets = self.spikes_of(samples)
-        step = np.minimum(self.times_us[spikes] // np.int32(dt_in_us(dt_s)), n_steps - 1)
-        n_samples = len(offsets) - 1
-        row = np.repeat(np.arange(n_samples, dtype=np.int64) * n_steps, np.diff(offsets)) + step
-        indptr = offsets_from_lengths(np.bincount(row, minlength=n_samples * n_steps))
-        units = self.units[spikes].astype(np.int32)
-        return BinnedSpikes(indptr, units, n_samples, n_steps, self.n_units)
+        n_steps, chosen = self.n_steps(dt_s), self._chosen(samples)
+        spikes = self.times_us, self.units, self.offsets
+        indptr, units = bin_rows(*spikes, chosen, dt_in_us(dt_s), n_steps)
+        return BinnedSpikes(indptr, units, len(chosen), n_steps, self.n_units)
 
-    def dense(self, dt_s: float) -> Float32[np.ndarray, "samples steps units"]:
-        """Bin at ``dt_s`` seconds into an array (sample, time, unit) of spike counts."""
-        indptr, units, n_samples, n_steps, n_units = self.binned(dt_s)
-        row = np.repeat(np.arange(n_samples * n_steps, dtype=np.int64), np.diff(indptr))
-        flat = np.bincount(row * n_units + units, minlength=n_samples * n_steps * n_units)
-        return flat.astype(np.float32).reshape(n_samples, n_steps, n_units)
+    def dense(
+        self, dt_s: float, samples: Int64[np.ndarray, " chosen"] | None = None
+    ) -> Float32[np.ndarray, "chosen steps units"]:
+        """Bin the given samples (default: all) into an array (sample, time, unit) of spike counts."""
+        spikes = self.times_us, self.units, self.offsets
+        return bin_dense(*spikes, self._chosen(samples), dt_in_us(dt_s), self.n_steps(dt_s), self.n_units)
+
+    def _chosen(self, samples: Int64[np.ndarray, " chosen"] | None) -> Int64[np.ndarray, " chosen"]:
+        everything = np.arange(len(self))
+        return everything if samples is None else everything[samples]
 
 
 def dt_in_us(dt_s: float) -> int:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 import pytest
 import torch
@@ -99,3 +100,44 @@ def test_an_error_in_a_piece_reaches_the_caller(with_threads):
 
     with with_threads(2), pytest.raises(ValueError, match="broken"):
         threads.in_pieces(fail_on_the_last, 100, 1 << 20)
+
+
+@pytest.mark.parametrize("n_items", [0, 1, 2, 50])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_what_comes_first_is_done_in_turn_and_all_is_finished(with_threads, n_items, n_threads):
+    begun, finished, here = [], [], set()
+
+    def first(item):
+        begun.append(item)
+        here.add(threading.get_ident())
+        return item
+
+    def then(made):
+        time.sleep(0.001 * (made % 3))
+        finished.append(made)
+
+    with with_threads(n_threads):
+        threads.in_turn(first, then, range(n_items))
+    assert begun == list(range(n_items))
+    assert sorted(finished) == begun
+    assert here <= {threading.get_ident()}
+
+
+@pytest.mark.parametrize("where", ["first", "then"])
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_an_error_on_any_thread_arrives_and_leaves_the_threads_usable(with_threads, where, n_threads):
+    def fails(name):
+        def step(item):
+            if name == where and item == 7:
+                raise InputError("seven", remedy="take another")
+            return item
+
+        return step
+
+    with with_threads(n_threads):
+        for _ in range(20):
+            with pytest.raises(InputError, match="seven"):
+                threads.in_turn(fails("first"), fails("then"), range(30))
+        done = []
+        threads.in_turn(lambda item: item, done.append, range(30))
+    assert sorted(done) == list(range(30))

@@ -39,6 +39,16 @@ def test_parting_equals_the_reference(crowd):
 
 
 @PROPERTY
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 60), st.integers(0, 2**32))
+def test_what_is_free_equals_the_reference(n_taken, n_drawn, n_numbers, seed):
+    rng = np.random.default_rng(seed)
+    taken, drawn = (np.sort(rng.integers(n_numbers, size=n)) for n in (n_taken, n_drawn))
+    free = np.empty(n_drawn, dtype=np.bool_)
+    cpu.mark_free(taken, drawn, free)
+    np.testing.assert_array_equal(free, reference.mark_free(taken, drawn))
+
+
+@PROPERTY
 @given(crowded_trains())
 def test_parted_spikes_have_a_bin_each_and_those_alone_do_not_move(crowd):
     spikes, bins, rng = crowd

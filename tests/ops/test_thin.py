@@ -70,6 +70,27 @@ def test_kept_offsets_count_what_is_kept_in_each_sample(spikes):
 
 
 @PROPERTY
+@given(flat_spikes(), st.sampled_from([0.0, 0.5, 1.0]))
+def test_kept_spikes_equal_the_reference(spikes, share):
+    units, offsets, rng = spikes
+    times = np.arange(len(units), dtype=np.int32)
+    views = times, units, offsets, rng.random(len(units)) < share
+    for ours, theirs in zip(thin.kept_spikes(*views), reference.kept_spikes(*views), strict=True):
+        np.testing.assert_array_equal(ours, theirs, strict=True)
+
+
+def test_kept_spikes_are_the_same_on_any_number_of_threads(with_threads):
+    rng, n_samples, n_spikes = np.random.default_rng(0), 50, 4000
+    times, units = np.arange(n_samples * n_spikes, dtype=np.int32), rng.integers(9, size=n_samples * n_spikes)
+    views = times, units, np.arange(n_samples + 1) * n_spikes, rng.random(len(times)) < 0.5
+    for n_threads in (1, 2, 3):
+        with with_threads(n_threads):
+            kept = thin.kept_spikes(*views)
+        for ours, theirs in zip(kept, reference.kept_spikes(*views), strict=True):
+            np.testing.assert_array_equal(ours, theirs, strict=True)
+
+
+@PROPERTY
 @given(flat_spikes(), st.integers(1, 60), st.integers(1, 4))
 def test_sample_blocks_cover_all_samples_within_their_limits(spikes, n_spikes, n_samples):
     _, offsets, _ = spikes

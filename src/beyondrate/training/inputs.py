@@ -7,29 +7,38 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 
-from beyondrate.events import SpikeTrains
+from beyondrate.events import SpikeTrains, dt_in_us
 from beyondrate.ops.sparse_linear import SpikeRows
 
 
 class BinnedInput:
-    """Spike trains binned once at ``dt_s`` seconds, from which batches are taken by sample index.
+    """Spike trains from which batches, binned at ``dt_s`` seconds, are taken by sample index.
 
     Args:
         trains: the samples.
         dt_s: time step in seconds.
         as_rows: give batches as SpikeRows; else as float32 tensors (batch, time, unit) of counts.
         device: where the batches go.
+
+    Raises:
+        InputError: if the time step is not a whole, positive number of microseconds.
     """
 
     def __init__(self, trains: SpikeTrains, dt_s: float, *, as_rows: bool, device: torch.device) -> None:
-        self.binned = trains.binned(dt_s)
+        dt_in_us(dt_s)
+        self.trains = trains
+        self.dt_s = dt_s
         self.as_rows = as_rows
         self.device = device
 
     def batch(self, samples: np.ndarray) -> SpikeRows | Float32[Tensor, "batch time unit"]:
         """Return the given samples as one batch."""
-        binned = self.binned.take(np.asarray(samples, dtype=np.int64))
-        rows = SpikeRows.from_binned(binned).to(self.device)
+        chosen = np.asarray(samples, dtype=np.int64)
+        if not self.as_rows and self.device.type == "cpu":
+            return torch.from_numpy(self.trains.dense(self.dt_s, chosen))
+        rows = SpikeRows.from_binned(self.trains.binned(self.dt_s, chosen))
+        if self.device.type != "cpu":
+            rows = rows.to(self.device)  # far smaller than a dense tensor
         return rows if self.as_rows else rows.dense()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int64
+from jaxtyping import Int64
 
 __all__ = ["Bins", "TrainTimes", "add_in_free_bins", "part_collisions"]
 
@@ -54,18 +54,20 @@ def add_in_free_bins(
         >>> sorted(new.time.tolist())
         [0, 2]
     """
+    from beyondrate.ops.free_bins import cpu
+
     n_bins = bins.n_bins
     taken = np.sort(spikes.train * n_bins + bins.of(spikes.time))
     accepted = [np.zeros(0, dtype=np.int64)]
     while len(wanting):
         drawn = np.sort(wanting * n_bins + rng.integers(n_bins, size=len(wanting)))
-        free = ~_contains(taken, drawn)
-        free[1:] &= drawn[1:] != drawn[:-1]
+        free = np.empty(len(drawn), dtype=np.bool_)
+        cpu.mark_free(taken, drawn, free)
         accepted.append(drawn[free])
         wanting = drawn[~free] // n_bins
         # The next round is about the trains that still want a spike; no others matter any more.
-        taken = np.concatenate([taken, drawn[free]])
-        taken = np.sort(taken[np.isin(taken // n_bins, wanting)])
+        trains = np.unique(wanting)
+        taken = np.sort(np.concatenate([_of_trains(bins_, trains, n_bins) for bins_ in (taken, drawn[free])]))
     train, bin_ = np.divmod(np.concatenate(accepted), n_bins)
     time = bin_ * bins.width_us
     if bins.width_us > 1:
@@ -87,9 +89,10 @@ def part_collisions(spikes: TrainTimes, bins: Bins, rng: np.random.Generator) ->
     """
     from beyondrate.ops.free_bins import cpu
 
-    key = spikes.train * (bins.duration_us + 1) + spikes.time
+    time_bits = bins.duration_us.bit_length()
+    key = spikes.train << time_bits | spikes.time
     key.sort()
-    train, time = np.divmod(key, bins.duration_us + 1)
+    train, time = key >> time_bits, key & ((1 << time_bits) - 1)
     home = bins.of(time)
     bin_ = home.copy()
     cpu.part_collisions(train, bin_, rng.random(len(bin_)) < 0.5, np.zeros(bins.n_bins, dtype=np.bool_))
@@ -98,11 +101,11 @@ def part_collisions(spikes: TrainTimes, bins: Bins, rng: np.random.Generator) ->
     return TrainTimes(train, np.where(bin_ == home, time, moved))
 
 
-def _contains(
-    haystack: Int64[np.ndarray, " many"], needles: Int64[np.ndarray, " some"]
-) -> Bool[np.ndarray, " some"]:
-    """Say which of the needles the sorted haystack contains."""
-    if not len(haystack):
-        return np.zeros(len(needles), dtype=np.bool_)
-    place = np.minimum(np.searchsorted(haystack, needles), len(haystack) - 1)
-    return haystack[place] == needles
+def _of_trains(
+    taken: Int64[np.ndarray, " many"], trains: Int64[np.ndarray, " some"], n_bins: int
+) -> Int64[np.ndarray, " fewer"]:
+    """Return those of the sorted numbers train * n_bins + bin that are of the given trains."""
+    first, stop = np.searchsorted(taken, trains * n_bins), np.searchsorted(taken, (trains + 1) * n_bins)
+    lengths = stop - first
+    before = np.cumsum(lengths) - lengths
+    return taken[np.arange(lengths.sum()) + np.repeat(first - before, lengths)]

@@ -1,9 +1,26 @@
-"""Parting of colliding spikes in numba, with one map of the bins that a train has taken."""
+"""Free bins in numba: what is taken is looked up in a sorted row, or in a map of one train's bins."""
 
 from __future__ import annotations
 
 import numba
 import numpy as np
+
+
+@numba.njit(cache=True, nogil=True)
+def mark_free(taken: np.ndarray, drawn: np.ndarray, free: np.ndarray) -> None:
+    """Write which of the drawn numbers are neither taken nor drawn twice (then one is free); both ascend.
+
+    One walk along both, without a branch that would be guessed wrongly every other time.
+    """
+    free[:1] = True
+    for place in range(1, len(drawn)):
+        free[place] = drawn[place] != drawn[place - 1]
+    i, j = np.uint64(0), np.uint64(0)
+    while i < len(drawn) and j < len(taken):
+        here, there = drawn[i], taken[j]
+        free[i] &= here != there
+        i += np.uint64(here <= there)
+        j += np.uint64(there < here)
 
 
 @numba.njit(cache=True, nogil=True)

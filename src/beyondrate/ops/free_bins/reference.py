@@ -1,9 +1,18 @@
-"""Parting of colliding spikes in plain numpy, one train after another."""
+"""Free bins in plain numpy; spikes are parted one train after another."""
 
 from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Bool, Int64
+
+
+def mark_free(
+    taken: Int64[np.ndarray, " many"], drawn: Int64[np.ndarray, " some"]
+) -> Bool[np.ndarray, " some"]:
+    """Say which of the drawn numbers are neither taken nor drawn twice (then one is free)."""
+    free = np.zeros(len(drawn), dtype=np.bool_)
+    free[np.unique(drawn, return_index=True)[1]] = True
+    return free & ~np.isin(drawn, taken)
 
 
 def part_collisions(

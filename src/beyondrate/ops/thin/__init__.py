@@ -1,4 +1,4 @@
-"""Thinning: which spikes of every train remain. A train is the spikes of one unit in one sample.
+"""Thinning: which spikes remain, in all or of every train: the spikes of one unit in one sample.
 
 All functions take the spikes of consecutive samples in flat arrays (sample ``i`` owns
 ``offsets[i]:offsets[i + 1]``) and make one pass over them in their order; none of them sorts.
@@ -7,9 +7,11 @@ All functions take the spikes of consecutive samples in flat arrays (sample ``i`
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int32, Int64, Integer
 
-__all__ = ["draw_subset", "first_in_bin", "kept_offsets"]
+from beyondrate.ops.threads import in_pieces
+
+__all__ = ["draw_subset", "first_in_bin", "kept_offsets", "kept_spikes"]
 
 
 def draw_subset(
@@ -67,3 +69,28 @@ def kept_offsets(
     if len(filled):
         kept[filled + 1] = np.add.reduceat(keep, offsets[filled], dtype=np.int64)
     return np.cumsum(kept)
+
+
+def kept_spikes(
+    times_us: Int32[np.ndarray, " spikes"],
+    units: Integer[np.ndarray, " spikes"],
+    offsets: Int64[np.ndarray, " samples_plus_1"],
+    keep: Bool[np.ndarray, " spikes"],
+) -> tuple[Int32[np.ndarray, " kept"], Integer[np.ndarray, " kept"], Int64[np.ndarray, " samples_plus_1"]]:
+    """Return times, units and offsets of the marked spikes.
+
+    Example:
+        >>> times, units, offsets = np.array([4, 5, 6]), np.array([0, 1, 2]), np.array([0, 2, 3])
+        >>> [x.tolist() for x in kept_spikes(times, units, offsets, np.array([False, True, True]))]
+        [[5, 6], [1, 2], [0, 1, 2]]
+    """
+    from beyondrate.ops.thin import cpu
+
+    begins = kept_offsets(offsets, keep)
+    kept_times, kept_units = np.empty(begins[-1], times_us.dtype), np.empty(begins[-1], units.dtype)
+    views = times_us, units, offsets, keep, begins, kept_times, kept_units
+    n_samples = len(offsets) - 1
+    in_pieces(
+        lambda start, stop: cpu.kept_spikes(*views, start, stop), n_samples, len(keep) // max(1, n_samples)
+    )
+    return kept_times, kept_units, begins

@@ -37,3 +37,30 @@ def first_in_bin(
             last_bin[unit] = bins[spike]
         for spike in range(offsets[sample], offsets[sample + 1]):
             last_bin[units[spike]] = -1
+
+
+@numba.njit(cache=True, nogil=True)
+def kept_spikes(
+    times: np.ndarray,
+    units: np.ndarray,
+    offsets: np.ndarray,
+    keep: np.ndarray,
+    begins: np.ndarray,
+    kept_times: np.ndarray,
+    kept_units: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    """Write the marked spikes of the samples ``start`` to ``stop`` to where ``begins`` says.
+
+    A spike is written whether it is kept or not, and the next over it: nobody can guess which, and a
+    processor that guesses wrongly starts again.
+    """
+    for sample in range(start, stop):
+        place, end = begins[sample], begins[sample + 1]
+        spike = offsets[sample]
+        while place < end:
+            kept_times[place] = times[spike]
+            kept_units[place] = units[spike]
+            place += keep[spike]
+            spike += 1

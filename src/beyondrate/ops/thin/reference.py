@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int32, Int64, Integer
 
 
 def draw_subset(
@@ -35,6 +35,17 @@ def first_in_bin(
     for _, _, train in _trains(units, offsets):
         keep[train[np.unique(bins[train], return_index=True)[1]]] = True
     return keep
+
+
+def kept_spikes(
+    times_us: Int32[np.ndarray, " spikes"],
+    units: Integer[np.ndarray, " spikes"],
+    offsets: Int64[np.ndarray, " samples_plus_1"],
+    keep: Bool[np.ndarray, " spikes"],
+) -> tuple[Int32[np.ndarray, " kept"], Integer[np.ndarray, " kept"], Int64[np.ndarray, " samples_plus_1"]]:
+    """Return times, units and offsets of the marked spikes."""
+    counts = [np.count_nonzero(keep[start:stop]) for start, stop in itertools.pairwise(offsets)]
+    return times_us[keep], units[keep], np.append(0, np.cumsum(counts)).astype(np.int64)
 
 
 def _trains(
