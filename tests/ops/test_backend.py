@@ -141,3 +141,23 @@ def test_an_error_on_any_thread_arrives_and_leaves_the_threads_usable(with_threa
         done = []
         threads.in_turn(lambda item: item, done.append, range(30))
     assert sorted(done) == list(range(30))
+
+
+def test_kernels_first_leaves_torch_one_thread_and_the_kernels_all(with_threads):
+    used = set()
+
+    def piece(start, stop):
+        used.add(threading.get_ident())
+
+    with with_threads(2):
+        with threads.kernels_first(), threads.kernels_first():
+            assert torch.get_num_threads() == 1
+            threads.in_pieces(piece, 2, 1 << 20, begin_together=True)
+        assert torch.get_num_threads() == 2 and len(used) == 2
+        with pytest.raises(ValueError, match="stopped"), threads.kernels_first():
+            raise ValueError("stopped")
+        assert torch.get_num_threads() == 2
+    with with_threads(1), threads.kernels_first():
+        used.clear()
+        threads.in_pieces(piece, 2, 1 << 20)
+    assert len(used) == 1

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from itertools import pairwise
 from queue import SimpleQueue
@@ -18,7 +19,8 @@ from typing import TypeVar
 
 _Item = TypeVar("_Item")
 _Made = TypeVar("_Made")
-_reserved: list[int] = []  # the kernels' number of threads, where it is not torch's
+# the kernels' number of threads, where it is not torch's
+_reserved: ContextVar[int | None] = ContextVar("reserved", default=None)
 _SMALLEST_WORK = 1 << 15  # elements below which handing work to another thread costs more than it gains
 
 
@@ -85,19 +87,20 @@ def kernels_first() -> Iterator[None]:
     """
     import torch
 
-    n_threads = _n_threads()
-    before, _reserved[:] = list(_reserved), [n_threads]
+    n_threads, of_torch = _n_threads(), torch.get_num_threads()
+    reserved = _reserved.set(n_threads)
     torch.set_num_threads(1)
     try:
         yield
     finally:
-        torch.set_num_threads(n_threads)
-        _reserved[:] = before
+        torch.set_num_threads(of_torch)
+        _reserved.reset(reserved)
 
 
 def _n_threads() -> int:
-    if _reserved:
-        return _reserved[0]
+    reserved = _reserved.get()
+    if reserved is not None:
+        return reserved
     if "torch" in sys.modules:  # not imported here, because events are often worked on without it
         return int(sys.modules["torch"].get_num_threads())
     wanted = os.environ.get("OMP_NUM_THREADS", "")
