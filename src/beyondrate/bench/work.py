@@ -120,6 +120,7 @@ def _step_work(what: str, rows: SpikeRows, size: Size, against: Sequence[str]) -
             "steps": size.n_steps,
             "units": size.n_units,
             "hidden": "-".join(map(str, size.hidden)),
+            "classes": size.n_classes,
             "density": round(len(rows.units) / (size.batch * size.n_steps * size.n_units), 5),
             "hidden_density": round(float(hidden.mean()), 5),
         },
