@@ -48,7 +48,7 @@ __all__ = [
     "feedforward",
 ]
 
-_MOST_STEPS = 1 << 14  # of a sequence that cannot be cut: longer ones would not stay in any cache
+_MOST_STEPS = 1 << 12  # of a sequence that cannot be cut: longer ones would not stay in any cache
 
 
 def feedforward(
