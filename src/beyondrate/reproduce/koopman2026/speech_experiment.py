@@ -24,7 +24,6 @@ from beyondrate.reproduce.speech_data import as_json, data_of, drawn_anew, n_fol
 from beyondrate.training import predict
 
 SEEDS = {"quick": 1, "paper": 5}
-SEEDS_A_FOLD = {"quick": 1, "paper": 2}
 # Norm is drawn anew for every epoch, so that more of them tell more.
 EPOCHS = {"quick": {"whole": 4, "norm": 8}, "paper": {"whole": 12, "norm": 20}}
 DTS_MS = (10.0, 5.0, 1.0)
@@ -59,13 +58,12 @@ class SpeechJob:
 def make_plan(request: Request) -> Plan:
     """Return everything that decides the experiment's results."""
     preset, data, folds = request.preset, data_of(request), n_folds(request)
-    seeds = (SEEDS if folds is None else SEEDS_A_FOLD)[preset]
     return {
         "preset": preset,
         "data": data.name,
         "data_digest": data.trains.digest,
         "protocol": request.protocol,
-        "seeds": list(range(seeds) if request.seeds is None else request.seeds),
+        "seeds": list(range(SEEDS[preset]) if request.seeds is None else request.seeds),
         "folds": [None] if folds is None else list(range(folds)),
         "epochs": EPOCHS[preset],
         "dts_ms": list(DTS_MS),
