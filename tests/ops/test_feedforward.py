@@ -17,6 +17,7 @@ from beyondrate.ops.feedforward import (
     feedforward,
     tiles,
 )
+from beyondrate.ops.feedforward.run import Run
 from beyondrate.ops.gamma import time_constants, transition
 from beyondrate.ops.lif import LIFParams
 from beyondrate.ops.sigma_delta import SigmaDeltaParams
@@ -167,6 +168,24 @@ def test_two_batches_may_be_on_their_way_at_once(kind):
     weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=out.dtype)
     found = torch.autograd.grad((weights * out).sum(), [t for stage in one[1] for t in stage.tensors()])
     assert all(map(torch.equal, found, expected))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_is_kept_where_no_gradient_will_be_asked_for(kind, monkeypatch):
+    monkeypatch.setattr(tiles, "_ROWS", 13)
+    case = random_case(kind, 5, 40)
+    one_way, both_ways = (Run(*case, comes_back=comes_back) for comes_back in (False, True))
+    assert torch.equal(one_way.forward(), both_ways.forward())
+    assert any(both_ways.kept)
+    assert not any(one_way.kept)
+    runs = []
+    monkeypatch.setattr(
+        "beyondrate.ops.feedforward.run.Run", lambda *_, comes_back: runs.append(comes_back) or one_way
+    )
+    with torch.no_grad():
+        feedforward(*case)
+    feedforward(*case)
+    assert runs == [False, True]
 
 
 def test_changed_weights_are_refused_on_the_way_back():

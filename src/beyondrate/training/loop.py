@@ -144,7 +144,7 @@ def fit(
     inputs = BinnedInput(train, dt_s, as_rows=as_rows, device=device)
     labels = torch.from_numpy(np.array(train.labels)).to(device)
     rng = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(_parameter_groups(model, settings))
+    optimiser = torch.optim.Adam(_parameter_groups(model, settings), fused=True)
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
     if update_every is not None:
         updates *= math.ceil(train.n_steps(dt_s) / update_every)

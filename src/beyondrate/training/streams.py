@@ -140,7 +140,7 @@ def fit_on_streams(
         raise InputError(f"update_every is {update_every}", remedy="give 1 step or more")
     loss, rng = EveryStep(), np.random.default_rng(seed)
     n_steps = math.ceil(len(train) * train.n_steps(dt_s) / settings.batch_size)
-    optimiser = torch.optim.Adam(net.parameters(), settings.learning_rate)
+    optimiser = torch.optim.Adam(net.parameters(), settings.learning_rate, fused=True)
     cycle = one_cycle(settings.epochs * math.ceil(n_steps / update_every), settings.warm_up)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, cycle)
     streams = Streams(train, dt_s, settings.batch_size, rng)

@@ -78,16 +78,24 @@ def feedforward(
     too_long = rows.n_steps > _MOST_STEPS and not splits_time(stages)
     if elsewhere or too_long or choose_backend("feedforward", weight, backend) != "cpu":
         return reference.feedforward(rows, stages, backend)
-    out: Tensor = _Feedforward.apply(rows, stages, *(t for stage in stages for t in stage.tensors()))
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    comes_back = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    out: Tensor = _Feedforward.apply(rows, stages, comes_back, *tensors)
     return out
 
 
 class _Feedforward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, rows: SpikeRows, stages: Sequence[Stage], *tensors: Tensor) -> Tensor:  # noqa: ANN401
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        rows: SpikeRows,
+        stages: Sequence[Stage],
+        comes_back: bool,
+        *tensors: Tensor,
+    ) -> Tensor:
         from beyondrate.ops.feedforward.run import Run
 
-        ctx.run = Run(rows, stages)
+        ctx.run = Run(rows, stages, comes_back=comes_back)
         ctx.save_for_backward(*tensors)
         return ctx.run.forward()
 
@@ -95,4 +103,4 @@ class _Feedforward(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         _ = ctx.saved_tensors  # refuses tensors that have changed since
-        return None, None, *ctx.run.backward(grad)
+        return None, None, None, *ctx.run.backward(grad)

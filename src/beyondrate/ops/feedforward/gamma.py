@@ -26,11 +26,13 @@ class GammaWorker:
         self.passes = passes_of(*numpy_of(stage.transition.to(room.dtype)))
         self.x, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
         self.per_sample = room.samples(*stage.gain.shape), room.samples()
-        self.grads: list[Array] = [np.zeros_like(grads[0]) for grads in self.per_sample]
+        self.grads: list[Array] = []
+
+    def begin(self) -> None:
+        self.grads = [np.zeros(grads.shape[1:], grads.dtype) for grads in self.per_sample]
 
     def gradients(self) -> list[Array]:
-        found, self.grads = self.grads, [np.zeros_like(grad) for grad in self.grads]
-        return found
+        return self.grads
 
     def forward(self, tile: Tile, x: Array) -> Array:
         self.kept[tile], out = x.copy(), shaped_like(self.x, x)
@@ -41,7 +43,7 @@ class GammaWorker:
         out, n = shaped_like(self.grad, grad), tile.n_samples
         scan_backward(grad, self.kept[tile], self.gain, *self.passes, out, *self.per_sample, 0, n)
         for total, found in zip(self.grads, self.per_sample, strict=True):
-            total += found[:n].sum(axis=0)
+            total += np.add.reduce(found[:n])
         return out
 
 
@@ -56,6 +58,9 @@ class SigmaDeltaWorker:
         numbers = params.theta0, params.adaptation, params.rho, params.most_quanta
         self.options = *(self.grad.dtype.type(number) for number in numbers), stage.gated
         self.memory = room.samples(len(stage.transition), room.n_units)
+
+    def begin(self) -> None:
+        pass
 
     def gradients(self) -> list[Array]:
         return []

@@ -8,7 +8,7 @@ import numpy as np
 
 from beyondrate.ops.delay.cpu import delay_backward, delay_forward
 from beyondrate.ops.delay.custom import split
-from beyondrate.ops.feedforward.room import Array, Room, numpy_of, shaped_like, take_sum
+from beyondrate.ops.feedforward.room import Array, Room, numpy_of, shaped_like
 from beyondrate.ops.feedforward.stages import Delays, Factors, LeakyUnits, LIFUnits
 from beyondrate.ops.feedforward.tiles import Tile
 from beyondrate.ops.lif import SURROGATES
@@ -35,8 +35,12 @@ class LIFWorker:
         self.v, self.u, self.grad_v, self.grad_u = (room.samples() for _ in range(4))
         self.per_sample = [room.samples(), room.samples()]
 
+    def begin(self) -> None:
+        for grads in self.per_sample:
+            grads[:] = 0
+
     def gradients(self) -> list[Array]:
-        return [take_sum(grads) for grads in self.per_sample[: len(self.room.states)]]
+        return [np.add.reduce(grads) for grads in self.per_sample[: len(self.room.states)]]
 
     def forward(self, tile: Tile, x: Array) -> Array:
         n, states = tile.n_samples, [self.v, self.u][: len(self.room.states)]
@@ -71,8 +75,11 @@ class LeakyWorker:
         self.membrane, self.grad = room.tile(room.n_units), room.tile(room.n_units)
         self.v, self.grad_v, self.per_sample = (room.samples() for _ in range(3))
 
+    def begin(self) -> None:
+        self.per_sample[:] = 0
+
     def gradients(self) -> list[Array]:
-        return [take_sum(self.per_sample)]
+        return [np.add.reduce(self.per_sample)]
 
     def forward(self, tile: Tile, x: Array) -> Array:
         n, kept = tile.n_samples, self.room.states[0]
@@ -102,8 +109,11 @@ class DelaysWorker:
         self.per_sample, self.kept = room.samples(), room.kept
         self.x = self.delayed[:0]
 
+    def begin(self) -> None:
+        self.per_sample[:] = 0
+
     def gradients(self) -> list[Array]:
-        return [take_sum(self.per_sample)]
+        return [np.add.reduce(self.per_sample)]
 
     def forward(self, tile: Tile, x: Array) -> Array:
         self.x, out = x, shaped_like(self.delayed, x)
@@ -125,6 +135,9 @@ class FactorsWorker:
     def __init__(self, stage: Factors, room: Room) -> None:
         self.factors = numpy_of(stage.factors)[0]
         self.scaled, self.grad = room.tile(room.n_units), room.tile(room.n_units)
+
+    def begin(self) -> None:
+        pass
 
     def gradients(self) -> list[Array]:
         return []

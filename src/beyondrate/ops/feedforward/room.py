@@ -29,8 +29,11 @@ class Worker(Protocol):
     def backward(self, tile: Tile, grad: Array) -> Array:
         """Return the gradient of the tile's ``x``."""
 
+    def begin(self) -> None:
+        """Begin a lane: its gradients are 0."""
+
     def gradients(self) -> list[Array]:
-        """Return the gradients of the stage's tensors over all tiles since the last call."""
+        """Return the gradients of the stage's tensors over the lane's tiles so far."""
 
 
 class Room(NamedTuple):
@@ -58,8 +61,8 @@ class Room(NamedTuple):
         return SCRATCH.take(n_rows * n_units + more, self.dtype).numpy()
 
     def samples(self, *shape: int) -> Array:
-        """Return zeros for a tile's samples, of this stage's units or of another shape."""
-        return torch.zeros(self.cut.samples_in_tile, *(shape or (self.n_units,)), dtype=self.dtype).numpy()
+        """Return room for a tile's samples, of this stage's units or of another shape."""
+        return torch.empty(self.cut.samples_in_tile, *(shape or (self.n_units,)), dtype=self.dtype).numpy()
 
 
 def numpy_of(*tensors: Tensor) -> list[Array]:
@@ -76,10 +79,3 @@ def rows_of(room: Array, tile: Tile, n_units: int) -> Array:
     """Return as much of the room as the tile's rows take."""
     n_rows = tile.n_samples * tile.n_steps
     return room[: n_rows * n_units].reshape(n_rows, n_units)
-
-
-def take_sum(per_sample: Array) -> Array:
-    """Return the sum over samples and set every one to 0."""
-    total: Array = per_sample.sum(axis=0)
-    per_sample[:] = 0
-    return total

@@ -33,10 +33,10 @@ from beyondrate.ops.threads import in_pieces
 
 
 class Run:
-    """One batch on its way through a network and back."""
+    """One batch on its way through a network and, if it ``comes_back``, through it again for gradients."""
 
-    def __init__(self, rows: SpikeRows, stages: Sequence[Stage]) -> None:
-        self.stages, self.dtype = stages, stages[0].tensors()[0].dtype
+    def __init__(self, rows: SpikeRows, stages: Sequence[Stage], *, comes_back: bool) -> None:
+        self.stages, self.dtype, self.comes_back = stages, stages[0].tensors()[0].dtype, comes_back
         self.indptr, self.units = rows.indptr.numpy(), rows.units.numpy()
         self.cut = Cut(rows.n_samples, rows.n_steps, splits_time(stages))
         self.sizes = [rows.n_units]
@@ -53,7 +53,7 @@ class Run:
 
     def forward(self) -> Tensor:
         """Return what the last stage gives, and keep the states at the seams."""
-        out = self._zeros(self.cut.n_samples, self.cut.n_steps, self.sizes[-1])
+        out = torch.empty(self.cut.n_samples, self.cut.n_steps, self.sizes[-1], dtype=self.dtype).numpy()
 
         def lanes(first: int, stop: int) -> None:
             workers = self._workers()
@@ -61,6 +61,8 @@ class Run:
                 for tiles in self.cut.groups(lane):
                     for tile in tiles:
                         out[tile.samples, tile.steps] = _through(workers, tile)
+                        if not self.comes_back:
+                            self._forget(tile)
 
         in_pieces(lanes, self.cut.n_lanes, self.work, begin_together=True)
         return torch.from_numpy(out)
@@ -73,6 +75,8 @@ class Run:
         def lanes(first: int, stop: int) -> None:
             workers = self._workers()
             for lane in range(first, stop):
+                for worker in workers:
+                    worker.begin()
                 for tiles in self.cut.groups(lane):
                     for tile in reversed(tiles):
                         if self.goes_forward_again:
@@ -84,6 +88,10 @@ class Run:
 
         in_pieces(lanes, self.cut.n_lanes, self.work, begin_together=True)
         return [torch.from_numpy(reduce(np.add, of_lanes)) for of_lanes in zip(*by_lane, strict=True)]
+
+    def _forget(self, tile: Tile) -> None:
+        for kept in self.kept:
+            kept.pop(tile, None)
 
     def _workers(self) -> list[Worker]:
         """Return this thread's workers, one a stage: those of the way forward serve the way back too."""

@@ -22,15 +22,13 @@ class _Synapses:
         self.bias = np.zeros(room.n_units, weight_t.dtype) if stage.bias is None else numpy_of(stage.bias)[0]
         self.current = room.tile(room.n_units)
         self.has_bias = stage.bias is not None
-        self.grad_weight_t, self.grad_bias = np.zeros_like(weight_t), np.zeros_like(self.bias)
+        self.grad_weight_t, self.grad_bias = weight_t[:0], self.bias[:0]
+
+    def begin(self) -> None:
+        self.grad_weight_t, self.grad_bias = (np.zeros(x.shape, x.dtype) for x in (self.weight_t, self.bias))
 
     def gradients(self) -> list[Array]:
-        found = [self.grad_weight_t.T, self.grad_bias][: 1 + self.has_bias]
-        self.grad_weight_t, self.grad_bias = (
-            np.zeros_like(self.weight_t),
-            np.zeros_like(self.bias),
-        )
-        return found
+        return [self.grad_weight_t.T, self.grad_bias][: 1 + self.has_bias]
 
     def sum(self, tile: Tile, indptr: Array, units: Array, values: Array) -> Array:
         """Return the currents that active units give."""

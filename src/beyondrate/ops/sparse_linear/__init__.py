@@ -66,17 +66,18 @@ class SpikeRows:
             self._check()
 
     def _check(self) -> None:
-        n_rows, n_spikes = self.n_samples * self.n_steps, len(self.units)
-        if len(self.indptr) != n_rows + 1 or self.indptr[0] != 0 or self.indptr[-1] != n_spikes:
+        indptr, units = self.indptr.numpy(), self.units.numpy()  # whose operations cost less to call
+        n_rows, n_spikes = self.n_samples * self.n_steps, len(units)
+        if len(indptr) != n_rows + 1 or indptr[0] != 0 or indptr[-1] != n_spikes:
             raise InputError(
-                f"indptr has {len(self.indptr)} entries for {n_rows} rows and {n_spikes} spikes",
+                f"indptr has {len(indptr)} entries for {n_rows} rows and {n_spikes} spikes",
                 remedy="give one entry a row and one more, from 0 to the number of spikes",
             )
-        if bool((self.indptr.diff() < 0).any()):
+        if (indptr[1:] < indptr[:-1]).any():
             raise InputError("indptr falls", remedy="give the row edges in ascending order")
-        if n_spikes and not 0 <= int(self.units.min()) <= int(self.units.max()) < self.n_units:
+        if n_spikes and not 0 <= units.min() <= units.max() < self.n_units:
             raise InputError(
-                f"units run from {int(self.units.min())} to {int(self.units.max())}",
+                f"units run from {units.min()} to {units.max()}",
                 remedy=f"give units from 0 to {self.n_units - 1}",
             )
 
