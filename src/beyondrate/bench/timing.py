@@ -13,6 +13,7 @@ from beyondrate.progress import Progress, silent
 
 Run = Callable[[], object]
 FEWEST_ROUNDS = 3  # that give a median and quartiles
+REST_S = 0.02  # before each run: OpenMP's threads of the one before spin for a while
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def in_turns(
         if done > FEWEST_ROUNDS and time.perf_counter() - started > at_most_s:
             break
         for index, (name, run) in enumerate(runs.items(), start=1):
+            time.sleep(REST_S)
             wall_before, cpu_before = time.perf_counter(), time.process_time()
             run()
             wall_s, cpu_s = time.perf_counter() - wall_before, time.process_time() - cpu_before
