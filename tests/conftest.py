@@ -1,6 +1,9 @@
+import importlib.util
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 # Tests run side by side: a linear algebra library that starts a thread a processor in each would only
 # make them wait for one another. To be set before numpy is loaded.
@@ -21,3 +24,18 @@ def real_data() -> Path:
     if not folder:
         pytest.skip("BEYONDRATE_TEST_DATA is not set to the folder of real recordings")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def script() -> Callable[[str], ModuleType]:
+    """Return what loads a script of benchmarks/ by name, as a module."""
+
+    def load(name: str) -> ModuleType:
+        path = Path(__file__).parents[1] / "benchmarks" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
