@@ -38,17 +38,6 @@ class BinnedSpikes(NamedTuple):
     n_steps: int
     n_units: int
 
-    def take(self, samples: Int64[np.ndarray, " chosen"]) -> BinnedSpikes:
-        """Return the rows of the given samples, in the given order."""
-        first = self.indptr[samples * self.n_steps]
-        last = self.indptr[(samples + 1) * self.n_steps]
-        rows = (samples * self.n_steps)[:, None] + np.arange(self.n_steps)
-        indptr = offsets_from_lengths((self.indptr[rows + 1] - self.indptr[rows]).ravel())
-        units = [self.units[start:stop] for start, stop in zip(first, last, strict=True)]
-        return BinnedSpikes(
-            indptr, _joined(units, self.units.dtype), len(samples), self.n_steps, self.n_units
-        )
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class SpikeTrains:

@@ -92,10 +92,14 @@ def test_own_neurons_and_listeners_are_heard():
     listened.hidden_layers[1].lif.register_forward_hook(lambda *_: heard.append(1))
     listened(rows)
     assert heard == [1]
+    listened = lif_net()
+    listened.hidden_layers[0].register_forward_hook(lambda *_: heard.append(1))
+    listened(rows)
+    assert heard == [1, 1]
     encoders = gamma_net()
     encoders.encoder.register_forward_hook(lambda *_: heard.append(2))
     encoders(rows)
-    assert heard == [1, 2, 2]
+    assert heard == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,11 @@ _KNOWN = {
 
 def are_known(parts: Iterable[nn.Module]) -> bool:
     """Whether stages can describe all that these parts do, and no hook listens to one."""
-    return all(type(part) in _KNOWN and not _is_hooked(part) for part in parts)
+    return all(type(part) in _KNOWN and not is_hooked(part) for part in parts)
 
 
-def _is_hooked(part: nn.Module) -> bool:
+def is_hooked(part: nn.Module) -> bool:
+    """Whether a hook listens to a part."""
     hooks = part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks
     return any(hooks)
 

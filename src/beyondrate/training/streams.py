@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.nn import EveryStep, GammaState, SpikeRows, SpikingGammaNet
+from beyondrate.nn import EveryStep, GammaState, SpikingGammaNet
 from beyondrate.progress import Progress, silent
 from beyondrate.training.loop import FitResult, TrainingSettings, evaluate, one_cycle
 
@@ -63,7 +63,7 @@ class Streams:
 
     def show(self, trains: SpikeTrains) -> None:
         """Take samples from these from now on, which have the same labels; those under way go on."""
-        self._binned = trains.binned(self._dt_s)
+        self._trains = trains
         self._labels = np.asarray(trains.labels)
 
     def step(self) -> StreamStep:
@@ -85,7 +85,7 @@ class Streams:
         return now
 
     def _inputs(self, samples: Int64[np.ndarray, " n"]) -> Float[Tensor, "n time unit"]:
-        return SpikeRows.from_binned(self._binned.take(samples)).dense()
+        return torch.from_numpy(self._trains.dense(self._dt_s, samples))
 
     def _next(self, n: int) -> Int64[np.ndarray, " n"]:
         while len(self._waiting) < n:
