@@ -1,12 +1,21 @@
 """Axonal delays in numba: each sample is copied between silent rows, so that no index needs a check.
 
-Unsigned indices spare the compiler the check for negative ones.
+Unsigned indices spare the compiler the check for negative ones, and rows copied by a loop the seconds that a
+slice takes to compile.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _copy_rows(x: np.ndarray, n: int, padded: np.ndarray, first: int) -> None:
+    """Copy sample n to the rows from ``first`` on."""
+    for t in range(np.uint64(x.shape[1])):
+        for j in range(np.uint64(x.shape[2])):
+            padded[np.uint64(first) + t, j] = x[n, t, j]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -26,7 +35,7 @@ def delay_forward(
     n_silent = longest + 1
     padded = np.zeros((n_silent + x.shape[1], x.shape[2]), x.dtype)
     for n in range(np.uint64(start), np.uint64(stop)):
-        padded[n_silent:] = x[n]
+        _copy_rows(x, n, padded, n_silent)
         for t in range(np.uint64(y.shape[1])):
             now = t + np.uint64(n_silent + n_past)
             for j in units:
@@ -54,7 +63,7 @@ def delay_backward(
     n_before = n_past + 1
     padded = np.zeros((n_before + grad_y.shape[1] + longest + 1, x.shape[2]), x.dtype)
     for n in range(np.uint64(start), np.uint64(stop)):
-        padded[n_before : n_before + grad_y.shape[1]] = grad_y[n]
+        _copy_rows(grad_y, n, padded, n_before)
         for s in range(np.uint64(x.shape[1])):
             for j in units:
                 arrival = s + np.uint64(1) + k[j]

@@ -36,12 +36,12 @@ class GammaWorker:
 
     def forward(self, tile: Tile, x: Array) -> Array:
         self.kept[tile], out = x.copy(), shaped_like(self.x, x)
-        scan_forward(x, self.gain, self.bias, *self.passes, out, 0, tile.n_samples)
+        scan_forward(x, self.gain, self.bias, self.passes, out, 0, tile.n_samples)
         return out
 
     def backward(self, tile: Tile, grad: Array) -> Array:
         out, n = shaped_like(self.grad, grad), tile.n_samples
-        scan_backward(grad, self.kept[tile], self.gain, *self.passes, out, *self.per_sample, 0, n)
+        scan_backward(grad, self.kept[tile], self.gain, self.passes, out, *self.per_sample, 0, n)
         for total, found in zip(self.grads, self.per_sample, strict=True):
             total += np.add.reduce(found[:n])
         return out
@@ -69,7 +69,7 @@ class SigmaDeltaWorker:
         flags, spikes = np.empty(x.shape, np.uint8), shaped_like(self.spikes, x)
         self.memory[:] = 0
         filled = self.memory, spikes, flags
-        arguments: list[Any] = [x, *self.passes, *self.options, *filled, 0, tile.n_samples]
+        arguments: list[Any] = [x, self.passes, *self.options, *filled, 0, tile.n_samples]
         encode(*arguments)
         self.kept[tile] = flags
         return spikes
@@ -77,5 +77,5 @@ class SigmaDeltaWorker:
     def backward(self, tile: Tile, grad: Array) -> Array:
         out = shaped_like(self.grad, grad)
         self.memory[:] = 0
-        encode_backward(grad, self.kept[tile], *self.passes_back, self.memory, out, 0, tile.n_samples)
+        encode_backward(grad, self.kept[tile], self.passes_back, self.memory, out, 0, tile.n_samples)
         return out

@@ -68,6 +68,24 @@ def samples_in_block(n_units: int) -> int:
     return max(1, _LANES // max(1, n_units))
 
 
+def block_rows(n_rows: int, n_units: int, dtype: np.dtype[Any]) -> np.ndarray:
+    """Return zeros of (row, lane or more), each row beginning with a line of the cache."""
+    per_line = _LINE // dtype.itemsize
+    width = -(-samples_in_block(n_units) * n_units // per_line) * per_line
+    buffer = np.zeros(n_rows * width + per_line, dtype)
+    first = (-buffer.ctypes.data % _LINE) // dtype.itemsize
+    return buffer[first : first + n_rows * width].reshape(n_rows, width)
+
+
+def _repeated(rows: np.ndarray) -> np.ndarray:
+    """Return the values of one sample's units, (row, unit), for each sample of a block."""
+    n_rows, n_units = rows.shape
+    lanes = block_rows(n_rows, n_units, rows.dtype)
+    n_times = samples_in_block(n_units)
+    lanes[:, : n_times * n_units] = np.tile(rows, n_times)
+    return lanes
+
+
 @kernel
 def advance(
     memory: np.ndarray, target: np.ndarray, others: np.ndarray, weights: np.ndarray, n_lanes: int
@@ -85,100 +103,101 @@ def advance(
 
 
 @kernel
-def gather(values: np.ndarray, first: int, n_samples: int, t: int, lanes: np.ndarray) -> None:
-    """Copy the units of a block's samples at time t to the lanes."""
-    n_units = np.uint64(values.shape[2])
-    for s in range(np.uint64(n_samples)):
-        for j in range(n_units):
-            lanes[s * n_units + j] = values[np.uint64(first) + s, t, j]
+def clear(rows: np.ndarray) -> None:
+    """Set all rows to 0: a slice would do it too, but takes the compiler far longer."""
+    for row in range(np.uint64(rows.shape[0])):
+        for j in range(np.uint64(rows.shape[1])):
+            rows[row, j] = 0
 
 
 @kernel
-def scatter(lanes: np.ndarray, first: int, n_samples: int, t: int, values: np.ndarray) -> None:
-    """Copy the lanes to the units of a block's samples at time t."""
+def gather(values: np.ndarray, first: int, n_samples: int, t: int, rows: np.ndarray, row: int) -> None:
+    """Copy the units of a block's samples at time t to the lanes of a row."""
     n_units = np.uint64(values.shape[2])
     for s in range(np.uint64(n_samples)):
         for j in range(n_units):
-            values[np.uint64(first) + s, t, j] = lanes[s * n_units + j]
+            rows[np.uint64(row), s * n_units + j] = values[np.uint64(first) + s, t, j]
 
 
 @kernel
-def _add(lanes: np.ndarray, memory: np.ndarray, row: int, n_lanes: int) -> None:
+def scatter(rows: np.ndarray, row: int, first: int, n_samples: int, t: int, values: np.ndarray) -> None:
+    """Copy the lanes of a row to the units of a block's samples at time t."""
+    n_units = np.uint64(values.shape[2])
+    for s in range(np.uint64(n_samples)):
+        for j in range(n_units):
+            values[np.uint64(first) + s, t, j] = rows[np.uint64(row), s * n_units + j]
+
+
+@kernel
+def _feed(lanes: np.ndarray, memory: np.ndarray, n_lanes: int) -> None:
+    """Add the first row of ``lanes`` to the first bucket."""
     for j in range(np.uint64(n_lanes)):
-        memory[np.uint64(row), j] += lanes[j]
+        memory[np.uint64(0), j] += lanes[np.uint64(0), j]
 
 
 @kernel
 def _read(gain: np.ndarray, offset: np.ndarray, memory: np.ndarray, n_lanes: int, lanes: np.ndarray) -> None:
-    """Fill the offset plus Σ_k g_k m_k; ``gain`` has a multiple of four rows, silent ones last."""
-    one = np.uint64(1)
+    """Fill the first row of ``lanes`` with the offset plus Σ_k g_k m_k.
+
+    ``gain`` has a multiple of four rows, silent ones last.
+    """
+    zero, one = np.uint64(0), np.uint64(1)
     for j in range(np.uint64(n_lanes)):
-        lanes[j] = offset[j]
+        lanes[zero, j] = offset[zero, j]
     for block in range(np.uint64(gain.shape[0] // 4)):
         a = block * np.uint64(4)
         b, c, d = a + one, a + one + one, a + one + one + one
         for j in range(np.uint64(n_lanes)):
             low = gain[a, j] * memory[a, j] + gain[b, j] * memory[b, j]
-            lanes[j] += low + (gain[c, j] * memory[c, j] + gain[d, j] * memory[d, j])
+            lanes[zero, j] += low + (gain[c, j] * memory[c, j] + gain[d, j] * memory[d, j])
 
 
-@kernel
-def aligned_zeros(n_rows: int, n_lanes: int, like: np.ndarray) -> np.ndarray:
-    """Return zeros of (row, lane or more), each row beginning with a line of the cache."""
-    per_line = _LINE // like.itemsize
-    width = -(-n_lanes // per_line) * per_line
-    buffer = np.zeros(n_rows * width + per_line, like.dtype)
-    first = (-buffer.ctypes.data % _LINE) // like.itemsize
-    return buffer[first : first + n_rows * width].reshape(n_rows, width)
-
-
-@kernel
-def _repeated(rows: np.ndarray, n_times: int) -> np.ndarray:
-    """Return the values of one sample's units for each sample of a block."""
-    n_units = rows.shape[1]
-    lanes = aligned_zeros(len(rows), n_units * n_times, rows)
-    for s in range(n_times):
-        lanes[:, s * n_units : (s + 1) * n_units] = rows
-    return lanes
-
-
-@kernel
 def scan_forward(
+    u: np.ndarray,
+    gain: np.ndarray,
+    bias: np.ndarray,
+    passes: Passes,
+    x: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    """Fill x(t) = b + Σ_k g_k m_k(t), m(t) = M m(t-1) + e_1 u(t), for the samples start..stop."""
+    memory, lanes = (block_rows(n, u.shape[2], u.dtype) for n in (len(gain) + 1, 1))
+    _scan_forward(u, _repeated(gain), _repeated(bias[None]), *passes, memory, lanes, x, start, stop)
+
+
+@kernel
+def _scan_forward(
     u: np.ndarray,
     gain: np.ndarray,
     bias: np.ndarray,
     target: np.ndarray,
     others: np.ndarray,
     weights: np.ndarray,
+    memory: np.ndarray,
+    lanes: np.ndarray,
     x: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
-    """Fill x(t) = b + Σ_k g_k m_k(t), m(t) = M m(t-1) + e_1 u(t), for the samples start..stop."""
     most = samples_in_block(u.shape[2])
-    gains, biases = _repeated(gain, most), _repeated(bias.reshape(1, -1), most)[0]
-    memory = aligned_zeros(len(gain) + 1, most * u.shape[2], u)
-    lanes = aligned_zeros(1, most * u.shape[2], u)[0]
     for first in range(start, stop, most):
         n_samples = min(most, stop - first)
         n_lanes = n_samples * u.shape[2]
-        memory[:] = 0
+        clear(memory)
         for t in range(u.shape[1]):
             advance(memory, target, others, weights, n_lanes)
-            gather(u, first, n_samples, t, lanes)
-            _add(lanes, memory, 0, n_lanes)
-            _read(gains, biases, memory, n_lanes, lanes)
-            scatter(lanes, first, n_samples, t, x)
+            gather(u, first, n_samples, t, lanes, 0)
+            _feed(lanes, memory, n_lanes)
+            _read(gain, bias, memory, n_lanes, lanes)
+            scatter(lanes, 0, first, n_samples, t, x)
 
 
-@kernel
 def scan_backward(
     grad_x: np.ndarray,
     u: np.ndarray,
     gain: np.ndarray,
-    target: np.ndarray,
-    others: np.ndarray,
-    weights: np.ndarray,
+    passes: Passes,
     grad_u: np.ndarray,
     grad_gain: np.ndarray,
     grad_bias: np.ndarray,
@@ -190,53 +209,84 @@ def scan_backward(
     With r(t) = M r(t+1) + e_1 δ(t):  du(t) = Σ_k g_k r_k(t)  and  dg_k = Σ_t r_k(t) u(t). The gradients of
     gain and bias are per sample.
     """
-    n_units, n_buckets = u.shape[2], grad_gain.shape[1]
-    most = samples_in_block(n_units)
-    gains = _repeated(gain, most)
-    memory, sums = (
-        aligned_zeros(len(gain) + 1, most * n_units, u),
-        aligned_zeros(n_buckets, most * n_units, u),
-    )
-    rows = aligned_zeros(4, most * n_units, u)
-    lanes, inputs, bias_sums, zeros = rows[0], rows[1], rows[2], rows[3]
-    for first in range(start, stop, most):
-        n_samples = min(most, stop - first)
-        n_lanes = n_samples * n_units
-        memory[:], sums[:], bias_sums[:] = 0, 0, 0
-        for t in range(u.shape[1] - 1, -1, -1):
-            advance(memory, target, others, weights, n_lanes)
-            gather(grad_x, first, n_samples, t, lanes)
-            gather(u, first, n_samples, t, inputs)
-            _add(lanes, memory, 0, n_lanes)
-            for j in range(np.uint64(n_lanes)):
-                bias_sums[j] += lanes[j]
-            for k in range(np.uint64(n_buckets)):
-                for j in range(np.uint64(n_lanes)):
-                    sums[k, j] += memory[k, j] * inputs[j]
-            _read(gains, zeros, memory, n_lanes, lanes)
-            scatter(lanes, first, n_samples, t, grad_u)
-        for s in range(n_samples):
-            lane = s * n_units
-            grad_bias[first + s] = bias_sums[lane : lane + n_units]
-            grad_gain[first + s] = sums[:, lane : lane + n_units]
+    n_buckets, n_units = grad_gain.shape[1:]
+    rows = len(gain) + 1, n_buckets, 1, 1, 1, 1
+    room = (block_rows(n, n_units, u.dtype) for n in rows)
+    filled = grad_u, grad_gain, grad_bias
+    arguments: list[Any] = [grad_x, u, _repeated(gain), *passes, *room, *filled, start, stop]
+    _scan_backward(*arguments)
 
 
 @kernel
+def _scan_backward(
+    grad_x: np.ndarray,
+    u: np.ndarray,
+    gain: np.ndarray,
+    target: np.ndarray,
+    others: np.ndarray,
+    weights: np.ndarray,
+    memory: np.ndarray,
+    sums: np.ndarray,
+    lanes: np.ndarray,
+    inputs: np.ndarray,
+    bias_sums: np.ndarray,
+    no_offset: np.ndarray,
+    grad_u: np.ndarray,
+    grad_gain: np.ndarray,
+    grad_bias: np.ndarray,
+    start: int,
+    stop: int,
+) -> None:
+    zero, n_buckets, n_units = np.uint64(0), np.uint64(grad_gain.shape[1]), np.uint64(u.shape[2])
+    most = samples_in_block(u.shape[2])
+    for first in range(start, stop, most):
+        n_samples = min(most, stop - first)
+        n_lanes = n_samples * u.shape[2]
+        clear(memory)
+        clear(sums)
+        clear(bias_sums)
+        for t in range(u.shape[1] - 1, -1, -1):
+            advance(memory, target, others, weights, n_lanes)
+            gather(grad_x, first, n_samples, t, lanes, 0)
+            gather(u, first, n_samples, t, inputs, 0)
+            _feed(lanes, memory, n_lanes)
+            _feed(lanes, bias_sums, n_lanes)
+            for k in range(n_buckets):
+                for j in range(np.uint64(n_lanes)):
+                    sums[k, j] += memory[k, j] * inputs[zero, j]
+            _read(gain, no_offset, memory, n_lanes, lanes)
+            scatter(lanes, 0, first, n_samples, t, grad_u)
+        for s in range(np.uint64(n_samples)):
+            for j in range(n_units):
+                grad_bias[np.uint64(first) + s, j] = bias_sums[zero, s * n_units + j]
+            for k in range(n_buckets):
+                for j in range(n_units):
+                    grad_gain[np.uint64(first) + s, k, j] = sums[k, s * n_units + j]
+
+
 def scan_each_forward(
+    u: np.ndarray, bias: np.ndarray, passes: Passes, x: np.ndarray, start: int, stop: int
+) -> None:
+    """Fill x(t) = b + z_1(t), z(t) = Mᵀ z(t-1) + u(t), for the samples start..stop; the passes are Mᵀ's."""
+    memory = block_rows(u.shape[2] + 1, u.shape[3], u.dtype)
+    _scan_each_forward(u, bias, *passes, memory, x, start, stop)
+
+
+@kernel
+def _scan_each_forward(
     u: np.ndarray,
     bias: np.ndarray,
     target: np.ndarray,
     others: np.ndarray,
     weights: np.ndarray,
+    memory: np.ndarray,
     x: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
-    """Fill x(t) = b + z_1(t), z(t) = Mᵀ z(t-1) + u(t), for the samples start..stop; the passes are Mᵀ's."""
     n_buckets, units = np.uint64(u.shape[2]), range(np.uint64(u.shape[3]))
-    memory = aligned_zeros(u.shape[2] + 1, u.shape[3], u)
     for n in range(start, stop):
-        memory[:] = 0
+        clear(memory)
         for t in range(u.shape[1]):
             advance(memory, target, others, weights, u.shape[3])
             for k in range(n_buckets):
@@ -246,21 +296,26 @@ def scan_each_forward(
                 x[n, t, j] = bias[j] + memory[0, j]
 
 
+def scan_each_backward(grad_x: np.ndarray, passes: Passes, grad_u: np.ndarray, start: int, stop: int) -> None:
+    """Fill du_k(t) = r_k(t), r(t) = M r(t+1) + e_1 δ(t), for the samples start..stop; the passes are M's."""
+    memory = block_rows(grad_u.shape[2] + 1, grad_u.shape[3], grad_x.dtype)
+    _scan_each_backward(grad_x, *passes, memory, grad_u, start, stop)
+
+
 @kernel
-def scan_each_backward(
+def _scan_each_backward(
     grad_x: np.ndarray,
     target: np.ndarray,
     others: np.ndarray,
     weights: np.ndarray,
+    memory: np.ndarray,
     grad_u: np.ndarray,
     start: int,
     stop: int,
 ) -> None:
-    """Fill du_k(t) = r_k(t), r(t) = M r(t+1) + e_1 δ(t), for the samples start..stop; the passes are M's."""
     n_buckets, units = np.uint64(grad_u.shape[2]), range(np.uint64(grad_u.shape[3]))
-    memory = aligned_zeros(grad_u.shape[2] + 1, grad_u.shape[3], grad_x)
     for n in range(start, stop):
-        memory[:] = 0
+        clear(memory)
         for t in range(grad_x.shape[1] - 1, -1, -1):
             advance(memory, target, others, weights, grad_u.shape[3])
             for j in units:

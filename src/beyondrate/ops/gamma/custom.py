@@ -22,7 +22,7 @@ def gamma_scan(u: Tensor, gain: Tensor, bias: Tensor, transition: Tensor) -> Ten
 
     x = torch.empty_like(u, memory_format=torch.contiguous_format)
     passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(u, in_fours(gain), bias), *passes, *_numpy(x)
+    arguments = *_numpy(u, in_fours(gain), bias), passes, *_numpy(x)
     in_pieces(partial(cpu.scan_forward, *arguments), len(u), u[0:1].numel() * len(gain))
     return x
 
@@ -36,7 +36,7 @@ def _scan_backward(
     grad_u = torch.empty_like(u, memory_format=torch.contiguous_format)
     grad_gain, grad_bias = u.new_zeros(len(u), *gain.shape), u.new_zeros(len(u), u.shape[2])
     passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(grad_x, u, in_fours(gain)), *passes, *_numpy(grad_u, grad_gain, grad_bias)
+    arguments = *_numpy(grad_x, u, in_fours(gain)), passes, *_numpy(grad_u, grad_gain, grad_bias)
     in_pieces(partial(cpu.scan_backward, *arguments), len(u), u[0:1].numel() * len(gain))
     return grad_u, _over_samples(grad_gain), _over_samples(grad_bias)
 
@@ -48,7 +48,7 @@ def gamma_scan_each(u: Tensor, bias: Tensor, transition: Tensor) -> Tensor:
 
     x = u.new_empty(u.shape[0], u.shape[1], u.shape[3])
     passes = cpu.passes_of(*_numpy(transition.t().to(u.dtype)))
-    arguments = *_numpy(u, bias), *passes, *_numpy(x)
+    arguments = *_numpy(u, bias), passes, *_numpy(x)
     in_pieces(partial(cpu.scan_each_forward, *arguments), len(u), u[0:1].numel())
     return x
 
@@ -60,7 +60,7 @@ def _scan_each_backward(grad_x: Tensor, transition: Tensor) -> tuple[Tensor, Ten
     n_samples, n_steps, n_units = grad_x.shape
     grad_u = grad_x.new_empty(n_samples, n_steps, len(transition), n_units)
     passes = cpu.passes_of(*_numpy(transition.to(grad_x.dtype)))
-    arguments = *_numpy(grad_x), *passes, *_numpy(grad_u)
+    arguments = *_numpy(grad_x), passes, *_numpy(grad_u)
     in_pieces(partial(cpu.scan_each_backward, *arguments), n_samples, grad_u[0:1].numel())
     return grad_u, grad_x.sum((0, 1))
 

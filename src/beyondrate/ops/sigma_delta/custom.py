@@ -37,7 +37,7 @@ def sigma_delta(
     (given,), filled = _numpy(x), _numpy(end, spikes, flags)
     numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
     passes = passes_of(*_numpy(forward_matrix(transition, use_sum).to(x.dtype)))
-    arguments = given, *passes, *numbers, gated, *filled
+    arguments = given, passes, *numbers, gated, *filled
     in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
     return spikes, end, flags
 
@@ -53,7 +53,7 @@ def _backward(
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
     passes = passes_of(*_numpy(backward_matrix(transition, use_sum).to(grad_x.dtype)))
     given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
-    arguments = *given, *passes, *filled
+    arguments = *given, passes, *filled
     in_pieces(
         partial(cpu.encode_backward, *arguments), len(grad_x), grad_x[0:1].numel() * grad_state.shape[1]
     )
