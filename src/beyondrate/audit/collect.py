@@ -12,9 +12,10 @@ from beyondrate.audit.figure_data import data_facts, figure_data
 from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.jobs import chosen_tau_s
 from beyondrate.audit.metrics import (
+    ENOUGH_GROUPS,
+    HeldOut,
     Resampler,
     accuracy_interval,
-    chance_level,
     chance_p_value,
     difference_interval,
     holm,
@@ -50,16 +51,18 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
         for job, result in results
         for answer in result.get("answers", [])
     ]
-    outcomes = Outcomes(answers, labels, seed=plan.seed)
+    groups = {name: folder.variants.read(name).test.groups for name in plan.variants}
+    outcomes = Outcomes(answers, labels, groups, balanced=True, seed=plan.seed)
     kinds = [
         line
         for job, result in results
         if job.model == "kinds"
-        for line in _kinds(labels[job.variant], job.variant, result["kinds"], plan.seed)
+        for line in _kinds(outcomes.held_out[job.variant], job.variant, result["kinds"], plan.seed)
     ]
     facts = {name: folder.variants.facts(name) for name in plan.variants}
     left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
-    verdict = judge(outcomes, kinds, [*left_out, *describe(trains).warnings])
+    warnings = *left_out, *few_groups_warnings(outcomes), *describe(trains).warnings
+    verdict = judge(outcomes, kinds, warnings)
     training = [
         {
             **asdict(job),
@@ -94,6 +97,19 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
     return AuditResult(outcomes.rows(), verdict, report)
 
 
+def few_groups_warnings(outcomes: Outcomes) -> list[str]:
+    """Return a warning if the test samples come from few groups (speakers, subjects)."""
+    for held_out in outcomes.held_out.values():
+        n_groups = len(np.unique(held_out.groups))
+        if held_out.has_groups and n_groups > 1 and held_out.effective_groups < ENOUGH_GROUPS:
+            return [
+                f"The test samples come from {n_groups} groups that say as much as "
+                f"{held_out.effective_groups:.1f} of one size: too few for intervals over groups. Intervals "
+                "are over samples of these groups, and say nothing of others."
+            ]
+    return []
+
+
 def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:
     """Return the decoding curve: accuracy of the linear probe against the width of its bins."""
     lines = []
@@ -115,18 +131,18 @@ def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:
     return lines
 
 
-def _kinds(labels: np.ndarray, variant: str, found: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+def _kinds(held_out: HeldOut, variant: str, found: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     """Return how well each kind of timing tells the classes; p-values are corrected for their number.
 
     A kind is its own where it tells more than it does from data of which only counts and profile are left;
     else it follows from onset.
     """
     predictions = [np.array([kind["classes"]], dtype=np.int32) for kind in found]
-    p_values = holm([chance_p_value(predicted, labels, seed=seed) for predicted in predictions])
-    resampler = Resampler(len(labels), seed=seed)
+    p_values = holm([chance_p_value(predicted, held_out, seed=seed) for predicted in predictions])
+    resampler = Resampler(held_out, seed=seed)
     lines = []
     for kind, predicted, p_value in zip(found, predictions, p_values, strict=True):
-        correct = predicted == labels
+        correct = predicted == held_out.labels
         accuracy, low, high = accuracy_interval(correct, resampler)
         from_profile = np.array([kind["correct_from_profile"]], dtype=bool)
         beyond = difference_interval(correct, from_profile, resampler, CLAIM_CONFIDENCE)
@@ -139,10 +155,10 @@ def _kinds(labels: np.ndarray, variant: str, found: list[dict[str, Any]], seed: 
                 "accuracy": accuracy,
                 "low": low,
                 "high": high,
-                "chance": chance_level(labels),
+                "chance": held_out.chance,
                 "p": p_value,
                 "claimed": p_value <= CLAIM_LEVEL,
-                "from_profile": float(from_profile.mean()),
+                "from_profile": resampler.mean(from_profile),
                 "own": kind["kind"] == "onset" or beyond.low > 0,
             }
         )

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64, Integer
+from jaxtyping import Bool, Float64, Int64, Integer, Shaped
 from scipy import stats
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
 PERMUTATIONS = 20_000
+ENOUGH_GROUPS = (
+    8  # from as many on, intervals are over groups: of fewer, too little is known of how they differ
+)
 _BLOCK = 1_000  # permutations held at a time
 _PLAINLY_CHANCE = 50  # permutations as high as the observed accuracy that settle the matter
 
@@ -25,26 +28,114 @@ class Interval(NamedTuple):
     high: float
 
 
+class HeldOut:
+    """The test samples: how much each counts, and which of them are independent.
+
+    Args:
+        labels: true class of each.
+        groups: who or what each came from (speaker, subject); None if they all came on their own.
+        balanced: whether all classes count alike, so that an accuracy is the mean over the classes of the
+            share that is right (balanced accuracy); else all samples count alike.
+
+    Attributes:
+        shares: how much each sample counts; they add up to 1.
+        chance: the accuracy of the best constant guess.
+
+    Example:
+        >>> held_out = HeldOut(np.array([0, 0, 0, 1]), balanced=True)
+        >>> held_out.chance, held_out.shares.round(3).tolist()
+        (0.5, [0.167, 0.167, 0.167, 0.5])
+    """
+
+    def __init__(
+        self,
+        labels: Integer[np.ndarray, " tests"],
+        groups: Shaped[np.ndarray, " tests"] | None = None,
+        *,
+        balanced: bool = False,
+    ) -> None:
+        self.labels = labels
+        each = np.arange(len(labels))
+        self.groups = each if groups is None else np.unique(groups, return_inverse=True)[1]
+        self.has_groups = groups is not None
+        sizes = np.bincount(labels)
+        self.class_shares = np.full(len(sizes), 1 / len(labels))
+        if balanced:
+            np.divide(1 / np.count_nonzero(sizes), sizes, out=self.class_shares, where=sizes > 0)
+        self.shares = self.class_shares[labels]
+        self.chance = float((self.class_shares * sizes).max())
+
+    @property
+    def effective_groups(self) -> float:
+        """How many groups of one size would say as much: (Σ n)² / Σ n² (Kish 1965), n what each counts."""
+        return float(1 / (np.bincount(self.groups, self.shares) ** 2).sum())
+
+    @property
+    def units(self) -> Int64[np.ndarray, " tests"]:
+        """Which independent unit each sample belongs to: its group, or itself where groups are few."""
+        return self.groups if self.effective_groups >= ENOUGH_GROUPS else np.arange(len(self.labels))
+
+
 class Resampler:
     """The same resampled test samples for every arm of one variant, so that differences are paired.
 
-    Seeds are drawn anew for each arm, test samples once for all arms (hierarchical bootstrap).
+    Seeds are drawn anew for each arm, test samples (or their groups) once for all arms: a hierarchical
+    bootstrap. What n draws of n scatter less than n new ones would, by √((n - 1) / n), is made up for.
 
     Args:
-        n_test: number of test samples.
+        held_out: the test samples.
         seed: of the resampling.
         resamples: number of bootstrap draws.
     """
 
-    def __init__(self, n_test: int, *, seed: int = 0, resamples: int = RESAMPLES) -> None:
-        self.rng = np.random.default_rng([seed, n_test])
-        self.weights = self.rng.multinomial(n_test, np.full(n_test, 1 / n_test), size=resamples) / n_test
+    def __init__(self, held_out: HeldOut, *, seed: int = 0, resamples: int = RESAMPLES) -> None:
+        self.held_out = held_out
+        self.rng = np.random.default_rng([seed, len(held_out.labels)])
+        units = held_out.units
+        self.n_units = int(units.max()) + 1
+        weights = self._draws(self.n_units, resamples)[:, units] * held_out.shares
+        self.weights = weights / weights.sum(axis=1, keepdims=True)
+
+    def mean(self, correct: Bool[np.ndarray, "seeds tests"]) -> float:
+        """Return the mean accuracy of the seeds."""
+        return float(np.average(correct.mean(axis=0), weights=self.held_out.shares))
 
     def accuracies(self, correct: Bool[np.ndarray, "seeds tests"]) -> Float64[np.ndarray, " resamples"]:
         """Return the accuracy of each bootstrap draw."""
-        n_seeds = len(correct)
-        seeds = self.rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), size=len(self.weights)) / n_seeds
+        seeds = self._draws(len(correct), len(self.weights)) / len(correct)
         return np.einsum("rs,st,rt->r", seeds, correct.astype(np.float64), self.weights, optimize=True)
+
+    def ends(
+        self,
+        estimate: float,
+        draws: Float64[np.ndarray, " resamples"],
+        arms: Sequence[Bool[np.ndarray, "seeds tests"]],
+        confidence: float,
+    ) -> tuple[float, float]:
+        """Return the ends of an interval: the draws' quantiles, as much farther out as Student's t is.
+
+        The expanded percentile interval (Hesterberg, The American Statistician 69, 2015): few seeds say
+        little of how much seeds differ. The degrees of freedom are Welch's, of the seeds of the arms that the
+        estimate is made of, and of the test samples.
+        """
+        of_seeds = [(self._seed_variance(arm), len(arm) - 1) for arm in arms if len(arm) > 1]
+        total = float(draws.var())
+        of_tests = max(0.0, total - sum(variance for variance, _ in of_seeds)), self.n_units - 1
+        terms = [(variance, free) for variance, free in (*of_seeds, of_tests) if variance > 0 and free > 0]
+        if not terms:
+            return estimate, estimate
+        at = (1 + confidence) / 2
+        farther = float(stats.t.ppf(at, _welch(terms)) / stats.norm.ppf(at))
+        low, high = quantile_interval(draws, confidence)
+        return estimate + farther * (low - estimate), estimate + farther * (high - estimate)
+
+    def _seed_variance(self, correct: Bool[np.ndarray, "seeds tests"]) -> float:
+        return float((correct @ self.held_out.shares).var(ddof=1)) / len(correct)
+
+    def _draws(self, n: int, resamples: int) -> Float64[np.ndarray, "resamples n"]:
+        """Return how often each of n is drawn, the scatter about once made that of n new ones."""
+        times = self.rng.multinomial(n, np.full(n, 1 / n), size=resamples)
+        return 1 + (times - 1) * math.sqrt(n / max(1, n - 1))
 
 
 def accuracy_interval(
@@ -56,14 +147,15 @@ def accuracy_interval(
     test samples: the bootstrap of a perfect score would otherwise claim to be certain.
 
     >>> correct = np.ones((2, 50), dtype=bool)
-    >>> interval = accuracy_interval(correct, Resampler(50))
+    >>> interval = accuracy_interval(correct, Resampler(HeldOut(np.zeros(50, dtype=int))))
     >>> interval.estimate, round(interval.low, 2), interval.high
     (1.0, 0.93, 1.0)
     """
-    mean = float(correct.mean())
-    low, high = quantile_interval(resampler.accuracies(correct), confidence)
-    wilson = _wilson(mean, correct.shape[1], confidence)
-    return Interval(mean, min(low, wilson[0]), min(1.0, max(high, wilson[1])))
+    mean = resampler.mean(correct)
+    low, high = resampler.ends(mean, resampler.accuracies(correct), [correct], confidence)
+    n_alike = 1 / float((resampler.held_out.shares**2).sum())
+    wilson = _wilson(mean, n_alike, confidence)
+    return Interval(mean, max(0.0, min(low, wilson[0])), min(1.0, max(high, wilson[1])))
 
 
 def difference_interval(
@@ -72,10 +164,76 @@ def difference_interval(
     resampler: Resampler,
     confidence: float = CONFIDENCE,
 ) -> Interval:
-    """Return how much more accurate the first arm is, paired over the test samples."""
+    """Return how much more accurate the first arm is, paired over the test samples.
+
+    Where no test sample is told apart by the arms, the bootstrap would be certain: the interval is then that
+    of a share of which nothing was seen, by Wilson's score.
+    """
     draws = resampler.accuracies(first) - resampler.accuracies(second)
-    low, high = quantile_interval(draws, confidence)
-    return Interval(float(first.mean() - second.mean()), low, high)
+    difference = resampler.mean(first) - resampler.mean(second)
+    low, high = resampler.ends(difference, draws, [first, second], confidence)
+    if np.ptp(draws) < 1e-9:
+        unseen = _wilson(0.0, first.shape[1], confidence)[1]
+        low, high = max(-1.0, difference - unseen), min(1.0, difference + unseen)
+    return Interval(difference, low, high)
+
+
+def change_interval(change: Float64[np.ndarray, "seeds tests"], confidence: float = CONFIDENCE) -> Interval:
+    """Return the mean change of the same nets on the same samples under two tests, with its interval.
+
+    ``change`` is +1, 0 or -1 for each seed and sample. Of the seeds and of the samples the scatter of their
+    means is added; Student's t has Welch's degrees of freedom.
+
+    >>> [round(x, 3) for x in change_interval(np.array([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]))]
+    [0.125, -0.438, 0.688]
+    """
+    terms = [(float(means.var(ddof=1)) / len(means), len(means) - 1) for means in _means(change)]
+    terms = [(variance, free) for variance, free in terms if variance > 0]
+    mean = float(change.mean())
+    if not terms:
+        unseen = _wilson(0.0, change.shape[1], confidence)[1]
+        return Interval(mean, mean - unseen, mean + unseen)
+    reach = math.sqrt(sum(v for v, _ in terms)) * float(stats.t.ppf((1 + confidence) / 2, _welch(terms)))
+    return Interval(mean, mean - reach, mean + reach)
+
+
+def _means(change: Float64[np.ndarray, "seeds tests"]) -> list[Float64[np.ndarray, " means"]]:
+    """Return the means of seeds and of samples, where there are several."""
+    return [means for means in (change.mean(axis=1), change.mean(axis=0)) if len(means) > 1]
+
+
+def _welch(terms: Sequence[tuple[float, int]]) -> float:
+    """Return the degrees of freedom of a sum of independent variances, each with its own."""
+    return sum(variance for variance, _ in terms) ** 2 / sum(v**2 / free for v, free in terms)
+
+
+def exchange_p_value(
+    first: Bool[np.ndarray, "seeds tests"],
+    second: Bool[np.ndarray, "other_seeds tests"],
+    held_out: HeldOut,
+    *,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+) -> float:
+    """Return the p-value of the first arm being so much more accurate if the two could be exchanged.
+
+    For each test sample (or group of them) by itself the arms are exchanged or not: a permutation test that
+    is exact for these nets, also where few samples tell them apart.
+
+    >>> sure, unsure = np.ones((1, 40), dtype=bool), np.repeat([[True, False]], 20, axis=1)
+    >>> held_out = HeldOut(np.zeros(40, dtype=int))
+    >>> exchange_p_value(sure, unsure, held_out) < 0.001, exchange_p_value(sure, sure, held_out)
+    (True, 1.0)
+    """
+    each = (first.mean(axis=0) - second.mean(axis=0)) * held_out.shares
+    by_unit = np.bincount(held_out.units, each)
+    by_unit = by_unit[by_unit != 0]
+    rng = np.random.default_rng([seed, len(each)])
+
+    def exchanged(n: int) -> Float64[np.ndarray, " draws"]:
+        return (2 * rng.integers(0, 2, (n, len(by_unit))) - 1) @ by_unit
+
+    return _share_as_high(float(by_unit.sum()), exchanged, permutations)
 
 
 def quantile_interval(draws: Float64[np.ndarray, " draws"], confidence: float) -> tuple[float, float]:
@@ -84,38 +242,63 @@ def quantile_interval(draws: Float64[np.ndarray, " draws"], confidence: float) -
     return float(low), float(high)
 
 
-def chance_level(labels: Int64[np.ndarray, " tests"]) -> float:
-    """Return the accuracy of the best constant guess: the share of the largest class."""
-    return float(np.bincount(labels).max() / len(labels))
-
-
 def chance_p_value(
     predictions: Integer[np.ndarray, "seeds tests"],
-    labels: Int64[np.ndarray, " tests"],
+    held_out: HeldOut,
     *,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> float:
     """Return the p-value of an accuracy this high if predictions knew nothing of the labels.
 
-    A permutation test over the test samples of the mean accuracy of all seeds: exact for unequal
-    classes, and for seeds that are not independent because they share the samples. An accuracy that does not
-    exceed the best constant guess is never significant, however unevenly the guesses are spread. It stops
-    early once the accuracy is plainly within chance (sequential Monte Carlo, Besag and Clifford 1991).
+    A permutation test of the mean accuracy of all seeds: exact for unequal classes, and for seeds that are
+    not independent because they share the samples. Labels are permuted within each group, so that to know the
+    group (the speaker, the subject) is not taken for knowing the class; where no group has more than one
+    class, whole groups exchange theirs, and few groups can show nothing. An accuracy that does not exceed
+    the best constant guess is never significant, however unevenly the guesses are spread. It stops early
+    once the accuracy is plainly within chance (sequential Monte Carlo, Besag and Clifford 1991).
     """
-    observed = float((predictions == labels).mean())
-    if observed <= chance_level(labels):
+    labels, shares = held_out.labels, held_out.class_shares
+    observed = float(np.average((predictions == labels).mean(axis=0), weights=held_out.shares))
+    if observed <= held_out.chance:
         return 1.0
     rng = np.random.default_rng([seed, len(labels)])
     n_classes = int(max(labels.max(), predictions.max())) + 1
     votes = np.stack([(predictions == k).mean(axis=0) for k in range(n_classes)])
+
+    def by_chance(n: int) -> Float64[np.ndarray, " draws"]:
+        drawn = _permuted(held_out, n, rng)
+        return (votes[drawn, np.arange(len(labels))] * shares[drawn]).sum(axis=1)
+
+    return _share_as_high(observed, by_chance, permutations)
+
+
+def _share_as_high(
+    observed: float, by_chance: Callable[[int], Float64[np.ndarray, " draws"]], permutations: int
+) -> float:
+    """Return the share of permutations, the one observed among them, that are as high as it."""
     as_high = drawn = 0
     while drawn < permutations and as_high < _PLAINLY_CHANCE:
-        block = np.broadcast_to(labels, (min(_BLOCK, permutations - drawn), len(labels)))
-        by_chance = votes[rng.permuted(block, axis=1), np.arange(len(labels))].mean(axis=1)
-        as_high += int(np.count_nonzero(by_chance >= observed - 1e-12))
+        block = by_chance(min(_BLOCK, permutations - drawn))
+        as_high += int(np.count_nonzero(block >= observed - 1e-12))
         drawn += len(block)
     return (1 + as_high) / (1 + drawn)
+
+
+def _permuted(held_out: HeldOut, n: int, rng: np.random.Generator) -> Int64[np.ndarray, "draws tests"]:
+    """Return labels permuted within groups, or between whole groups where each has one class."""
+    labels, groups = held_out.labels, held_out.groups
+    if not held_out.has_groups or groups.max() == 0:
+        return rng.permuted(np.broadcast_to(labels, (n, len(labels))), axis=1)
+    members = np.argsort(groups, kind="stable")
+    first = np.searchsorted(groups[members], np.arange(groups.max() + 1))
+    of_group = labels[members[first]]
+    if (of_group[groups] == labels).all():
+        return rng.permuted(np.broadcast_to(of_group, (n, len(of_group))), axis=1)[:, groups]
+    within = np.argsort(groups[members] + rng.random((n, len(labels))), axis=1)
+    drawn = np.empty((n, len(labels)), labels.dtype)
+    drawn[:, members] = labels[members][within]
+    return drawn
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -162,7 +345,8 @@ def half_level_interval(
 ) -> Interval:
     """Return the half level with its interval; an end may be 0 or inf where the levels do not reach."""
     levels = sorted(perturbed)
-    estimate = half_level(levels, [float(perturbed[x].mean()) for x in levels], float(clean.mean()), chance)
+    means = [resampler.mean(perturbed[level]) for level in levels]
+    estimate = half_level(levels, means, resampler.mean(clean), chance)
     clean_draws = resampler.accuracies(clean)
     draws = np.stack([resampler.accuracies(perturbed[x]) for x in levels], axis=1)
     halves = np.sort(
@@ -187,7 +371,7 @@ def count_leak(
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
 
 
-def _wilson(share: float, n: int, confidence: float) -> tuple[float, float]:
+def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
     z = float(stats.norm.ppf((1 + confidence) / 2))
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Bool, Int64, Integer
 
 from beyondrate.audit.metrics import (
+    HeldOut,
     Interval,
     Resampler,
     accuracy_interval,
-    chance_level,
     chance_p_value,
     difference_interval,
+    exchange_p_value,
     half_level_interval,
 )
 
@@ -68,18 +69,30 @@ class Outcomes:
     Args:
         answers: one for each arm and seed.
         labels: true class of the test samples of each variant.
+        groups: who or what each of them came from, where that is known.
+        balanced: whether accuracies are balanced: the mean over the classes of the share that is right.
         seed: of the resampling.
     """
 
     def __init__(
-        self, answers: Iterable[Answers], labels: Mapping[str, Int64[np.ndarray, " tests"]], *, seed: int = 0
+        self,
+        answers: Iterable[Answers],
+        labels: Mapping[str, Int64[np.ndarray, " tests"]],
+        groups: Mapping[str, Int64[np.ndarray, " tests"] | None] | None = None,
+        *,
+        balanced: bool = False,
+        seed: int = 0,
     ) -> None:
         self.labels = dict(labels)
+        self.held_out = {
+            name: HeldOut(y, (groups or {}).get(name), balanced=balanced) for name, y in self.labels.items()
+        }
         self.seed = seed
+        self._p_values: dict[Arm, float] = {}
         self.by_arm: dict[Arm, list[Answers]] = {}
         for answer in answers:
             self.by_arm.setdefault(answer.arm, []).append(answer)
-        self.resamplers = {name: Resampler(len(y), seed=seed) for name, y in self.labels.items()}
+        self.resamplers = {name: Resampler(tests, seed=seed) for name, tests in self.held_out.items()}
 
     def arms(self, variant: str) -> list[Arm]:
         """Return the arms of a variant."""
@@ -87,7 +100,7 @@ class Outcomes:
 
     def chance(self, variant: str) -> float:
         """Return the accuracy of the best constant guess on a variant's test samples."""
-        return chance_level(self.labels[variant])
+        return self.held_out[variant].chance
 
     def tests(self, arm: Arm) -> list[Test]:
         """Return what an arm was tested under."""
@@ -127,22 +140,31 @@ class Outcomes:
         )
 
     def surely_more(self, first: Arm, second: Arm, *, confidence: float, enough_seeds: int) -> bool:
-        """Tell whether one arm is more accurate than another at the given confidence.
+        """Tell whether one arm is more accurate than another, and than chance, at the given confidence.
 
-        Few trainings say little about how much trainings differ: with fewer seeds than enough, the worst
-        seed of the first arm must surpass the best of the second.
+        The interval of the difference has to say so, and the exchange of the two arms. Few trainings say
+        little about how much trainings differ: with fewer seeds than enough, the worst seed of the first arm
+        must surpass the best of the second.
         """
-        if self.difference(first, second, confidence=confidence).low <= 0:
+        level = (1 - confidence) / 2
+        if self.above_chance(first) > level or self.difference(first, second, confidence=confidence).low <= 0:
             return False
         ours, theirs = self.correct(first), self.correct(second)
+        held_out, resampler = self.held_out[first.variant], self.resamplers[first.variant]
+        if exchange_p_value(ours, theirs, held_out, seed=self.seed) > level:
+            return False
         if min(len(ours), len(theirs)) >= enough_seeds:
             return True
-        worst, best = ours[[ours.mean(1).argmin()]], theirs[[theirs.mean(1).argmax()]]
-        return difference_interval(worst, best, self.resamplers[first.variant], confidence).low > 0
+        worst = ours[[(ours @ held_out.shares).argmin()]]
+        best = theirs[[(theirs @ held_out.shares).argmax()]]
+        return difference_interval(worst, best, resampler, confidence).low > 0
 
     def above_chance(self, arm: Arm) -> float:
         """Return the p-value of an arm's clean accuracy against chance."""
-        return chance_p_value(self.predictions(arm), self.labels[arm.variant], seed=self.seed)
+        if arm not in self._p_values:
+            held_out = self.held_out[arm.variant]
+            self._p_values[arm] = chance_p_value(self.predictions(arm), held_out, seed=self.seed)
+        return self._p_values[arm]
 
     def levels(self, arm: Arm, perturbation: str) -> list[float]:
         """Return the levels at which an arm was tested under a perturbation."""
@@ -165,7 +187,9 @@ class Outcomes:
                 *test,
                 seed=answer.seed,
                 split="test",
-                accuracy=float((predicted == self.labels[answer.arm.variant]).mean()),
+                accuracy=self.resamplers[answer.arm.variant].mean(
+                    (predicted == self.labels[answer.arm.variant])[None]
+                ),
                 n_test=len(predicted),
                 chance=self.chance(answer.arm.variant),
             )

@@ -60,7 +60,9 @@ def audit_model(
                 done = len(answers) * len(plan.tests) + len(predictions)
                 progress(done, total, f"{name} under {test[0]} {test[1]:g}")
             answers.append(Answers(Arm("whole", name), draw, None, predictions))
-    outcomes = Outcomes(answers, {"whole": np.asarray(trains.labels)}, seed=seed)
+    outcomes = Outcomes(
+        answers, {"whole": np.asarray(trains.labels)}, {"whole": trains.groups}, balanced=True, seed=seed
+    )
     verdict = judge_models(outcomes)
     report = {
         **record,

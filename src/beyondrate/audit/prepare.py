@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from beyondrate import variants
-from beyondrate.audit.metrics import chance_level
+from beyondrate.audit.metrics import HeldOut
 from beyondrate.audit.plan import Normalise
 from beyondrate.audit.variant_store import PARTS, VariantData
 from beyondrate.datasets.split import Split
@@ -66,7 +66,7 @@ def variant_facts(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " c
         **{f"n_{name}": len(indices[name]) for name in PARTS},
         "n_units": made.n_units,
         "n_spikes": made.n_spikes,
-        "chance": chance_level(made.labels[indices["test"]]),
+        "chance": HeldOut(made.labels[indices["test"]], balanced=True).chance,
         "label_names": list(names),
         "report": {key: value for key, value in report.items() if not key.startswith("kept_")},
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
+from jaxtyping import Int64
 
 from beyondrate import variants
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes, Test
@@ -158,6 +159,7 @@ def outcomes(
         name: np.concatenate([variant_of(folder, name, fold).test.labels for fold in folds])
         for name in {job.variant for job in jobs}
     }
+    groups = {name: _groups_of(folder, name, folds) for name in labels}
     predictions: dict[tuple[Arm, int], dict[Test, list[np.ndarray]]] = {}
     validation: dict[tuple[Arm, int], list[float]] = {}
     for job in sorted(jobs, key=lambda job: fold_of(job) or 0):
@@ -171,7 +173,14 @@ def outcomes(
         Answers(*key, float(np.mean(validation[key])), {t: np.concatenate(c) for t, c in found.items()})
         for key, found in predictions.items()
     ]
-    return Outcomes(answers, labels)
+    return Outcomes(answers, labels, groups)
+
+
+def _groups_of(folder: Path, variant: str, folds: Sequence[int | None]) -> Int64[np.ndarray, " tests"] | None:
+    """Return who or what the test samples of all folds came from, where that is known."""
+    of_folds = [variant_of(folder, variant, fold).test.groups for fold in folds]
+    known = [groups for groups in of_folds if groups is not None]
+    return np.concatenate(known) if len(known) == len(of_folds) else None
 
 
 def title(figure: str, plan: Plan, papers: Sequence[str] = ("SHD", "SSC")) -> str:

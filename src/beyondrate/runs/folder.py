@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Integer
 
 from beyondrate import storage
-from beyondrate.audit.metrics import Resampler, accuracy_interval, chance_level
+from beyondrate.audit.metrics import HeldOut, Resampler, accuracy_interval
 from beyondrate.audit.outcomes import Row, Test
 from beyondrate.errors import InputError
 from beyondrate.jobs import read_json, write_json
@@ -69,8 +69,7 @@ def row(
 ) -> dict[str, Any]:
     """Return a line of results.csv, with the 95 % interval of its accuracy over the samples."""
     correct = np.asarray(predicted == labels)[None]
-    interval = accuracy_interval(correct, Resampler(len(labels)))
-    line = Row(
-        "given", model, control, *test, seed, split, interval.estimate, len(labels), chance_level(labels)
-    )
+    held_out = HeldOut(labels)
+    interval = accuracy_interval(correct, Resampler(held_out))
+    line = Row("given", model, control, *test, seed, split, interval.estimate, len(labels), held_out.chance)
     return {**asdict(line), "low": interval.low, "high": interval.high}
