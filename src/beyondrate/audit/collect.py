@@ -98,15 +98,22 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
 
 
 def few_groups_warnings(outcomes: Outcomes) -> list[str]:
-    """Return a warning if the test samples come from few groups (speakers, subjects)."""
+    """Return what it means that the test samples come from few groups (speakers, subjects), if they do."""
     for held_out in outcomes.held_out.values():
-        n_groups = len(np.unique(held_out.groups))
-        if held_out.has_groups and n_groups > 1 and held_out.effective_groups < ENOUGH_GROUPS:
-            return [
-                f"The test samples come from {n_groups} groups that say as much as "
-                f"{held_out.effective_groups:.1f} of one size: too few for intervals over groups. Intervals "
-                "are over samples of these groups, and say nothing of others."
-            ]
+        n_groups = int(held_out.groups.max()) + 1
+        if not held_out.has_groups or n_groups == 1 or held_out.effective_groups >= ENOUGH_GROUPS:
+            continue
+        warning = (
+            f"The test samples come from {n_groups} groups that say as much as "
+            f"{held_out.effective_groups:.1f} of one size: too few for intervals over groups. Intervals are "
+            "over samples of these groups, and say nothing of others."
+        )
+        if held_out.one_class_groups:
+            warning += (
+                " Each of them has one class, so that to know the group is to know the class: so few groups "
+                "can hardly show that anything tells the classes."
+            )
+        return [warning]
     return []
 
 

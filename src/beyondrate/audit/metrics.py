@@ -66,6 +66,13 @@ class HeldOut:
         self.chance = float((self.class_shares * sizes).max())
 
     @property
+    def one_class_groups(self) -> int:
+        """How many groups there are, if each has one class only; else 0."""
+        pairs = np.unique(np.stack([self.groups, self.labels]), axis=1)
+        n_groups = int(self.groups.max()) + 1
+        return n_groups if self.has_groups and 1 < n_groups == pairs.shape[1] else 0
+
+    @property
     def effective_groups(self) -> float:
         """How many groups of one size would say as much: (Σ n)² / Σ n² (Kish 1965), n what each counts."""
         return float(1 / (np.bincount(self.groups, self.shares) ** 2).sum())
@@ -291,9 +298,8 @@ def _permuted(held_out: HeldOut, n: int, rng: np.random.Generator) -> Int64[np.n
     if not held_out.has_groups or groups.max() == 0:
         return rng.permuted(np.broadcast_to(labels, (n, len(labels))), axis=1)
     members = np.argsort(groups, kind="stable")
-    first = np.searchsorted(groups[members], np.arange(groups.max() + 1))
-    of_group = labels[members[first]]
-    if (of_group[groups] == labels).all():
+    if held_out.one_class_groups:
+        of_group = labels[np.unique(groups, return_index=True)[1]]
         return rng.permuted(np.broadcast_to(of_group, (n, len(of_group))), axis=1)[:, groups]
     within = np.argsort(groups[members] + rng.random((n, len(labels))), axis=1)
     drawn = np.empty((n, len(labels)), labels.dtype)
