@@ -317,8 +317,10 @@ def _reading(halves: Mapping[str, Interval], survived: Mapping[str, float]) -> s
         largest = f"{1000 * survived['jitter']:g} ms"
         return f"no jitter tested takes half of it, so most of it does not rest on times finer than {largest}"
     if survived["jitter-unit"] > spike.high:
-        return "it relies mostly on intervals within units, which shifts of whole units spare"
-    if sample is not None and survived["jitter-sample"] > unit.high:
+        share = "mostly" if math.isinf(unit.low) else "also"  # mostly: no shift of units takes half
+        return f"it relies {share} on intervals within units, which shifts of whole units spare"
+    # Twice, for samples with less silence around them than a typical one are moved less than the jitter says.
+    if sample is not None and survived["jitter-sample"] > 2 * unit.high:
         return "it relies on relations between units, which shifts of whole samples spare"
     if sample is not None and _costs_as_soon(sample, unit):
         return "it relies on times locked to the sample's start"
