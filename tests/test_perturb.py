@@ -216,6 +216,13 @@ def test_stochastic_rounding_has_the_right_mean_where_the_floor_does_nothing():
     assert stats.binomtest(int(moved.sum()), len(moved), 0.8).pvalue > 1e-4
 
 
+def test_rounding_is_chosen_by_name_too_and_down_unless_it_is():
+    trains = repeated([100, 200], 50, 100_000)
+    assert perturb.apply(trains, "replace", 0.4, 0).digest == trains.digest
+    by_name = perturb.apply(trains, "replace", 0.4, 0, rounding="stochastic")
+    assert by_name.digest == perturb.replace(trains, 0.4, 0, rounding="stochastic").digest != trains.digest
+
+
 def test_replace_takes_every_spike_equally_often_and_puts_it_anywhere():
     times = np.array([100_000, 200_000, 300_000, 400_000])
     changed = as_dict(perturb.replace(repeated(times, 10_000, 1_000_000), 0.5, 1))
@@ -256,6 +263,23 @@ def test_jitter_clips_at_both_edges():
     times = perturb.jitter(trains, 0.0001, 0).times_us.reshape(-1, 2)
     for at_edge in (times[:, 0] == 0, times[:, 1] == 1000):
         assert stats.binomtest(int(at_edge.sum()), 4000, 0.5 + 0.5 * 0.004).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("jitter", [perturb.jitter, perturb.jitter_unit])
+@pytest.mark.parametrize("sigma_s", [0.005, 0.02, 0.1])
+def test_the_share_that_is_clipped_is_what_jitter_clips(jitter, sigma_s):
+    rng = np.random.default_rng(0)
+    samples = [(rng.integers(1000, 60_000, 20), rng.integers(0, 20, 20)) for _ in range(8_000)]
+    trains = SpikeTrains.from_samples(samples, labels=[0] * 8_000, n_units=20, duration_us=100_000)
+    at_edges = np.isin(jitter(trains, sigma_s, 0).times_us, [0, 100_000]).mean()
+    assert perturb.clipped_share(trains, sigma_s) == pytest.approx(at_edges, abs=0.005)
+
+
+def test_more_jitter_clips_more_and_no_spikes_are_never_clipped():
+    shares = [perturb.clipped_share(rich_trains(), sigma_s) for sigma_s in np.geomspace(1e-6, 1, 30)]
+    assert shares == sorted(shares) and shares[0] < 0.02 and 0.6 < shares[-1] < 1
+    empty = SpikeTrains.from_samples([([], [])], labels=[0], n_units=1, duration_us=1000)
+    assert perturb.clipped_share(empty, 0.001) == 0
 
 
 @PROPERTY

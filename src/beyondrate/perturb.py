@@ -35,7 +35,9 @@ from beyondrate.ops.retime import BLOCK_SPIKES, Block, mirrored, retime, shifted
 from beyondrate.ops.thin import draw_subset, kept_spikes
 
 Property = Literal["count", "ISI", "onset", "order", "synchrony"]
+Rounding = Literal["floor", "stochastic"]
 Seed = int | np.random.Generator
+ENOUGH_SPIKES = 100_000  # they tell the share that is clipped to a tenth of a percent
 
 
 def replace(
@@ -43,7 +45,7 @@ def replace(
     level: float,
     seed: Seed,
     *,
-    rounding: Literal["floor", "stochastic"] = "floor",
+    rounding: Rounding = "floor",
     dt_s: float | None = None,
 ) -> SpikeTrains:
     """Take a fraction of each unit's spikes away and put as many back at random times (Eq. 3).
@@ -160,6 +162,33 @@ def jitter_unit(trains: SpikeTrains, sigma_s: float, seed: Seed) -> SpikeTrains:
     _check_sigma(sigma_s, trains, "jitter-unit")
     changed = trains if sigma_s == 0 else _shifted(trains, sigma_s, np.random.default_rng(seed), of="train")
     return _recorded(changed, "jitter-unit", sigma_s, seed)
+
+
+def clipped_share(trains: SpikeTrains, sigma_s: float) -> float:
+    """Return the share of the spikes that ``jitter`` or ``jitter_unit`` clips at the edges, on average.
+
+    The mean over spikes of P(t + δ < 0) + P(t + δ > T); it grows with sigma. Of more than ENOUGH_SPIKES
+    spikes so many are taken at random, the same ones each time. Clipped spikes pile up at the two edges: a
+    jitter that clips many of them does more than blur their times.
+
+    Args:
+        trains: what would be perturbed.
+        sigma_s: standard deviation of the shift in seconds, above 0.
+
+    Example:
+        >>> trains = SpikeTrains.from_samples([([100, 500], [0, 0])], labels=[0], n_units=1, duration_us=1000)
+        >>> round(clipped_share(trains, 0.0001), 3)  # P(δ < -σ) / 2
+        0.079
+    """
+    from scipy.special import ndtr
+
+    if not trains.n_spikes:
+        return 0.0
+    time = trains.times_us
+    if len(time) > ENOUGH_SPIKES:
+        time = np.random.default_rng(0).choice(time, ENOUGH_SPIKES)
+    sigma_us = sigma_s * 1e6
+    return float((ndtr(-time / sigma_us) + ndtr((time - trains.duration_us) / sigma_us)).mean())
 
 
 def jitter_sample(trains: SpikeTrains, sigma_s: float, seed: Seed) -> SpikeTrains:
@@ -299,10 +328,12 @@ _ALL = (
 PERTURBATIONS: Mapping[str, Perturbation] = MappingProxyType({entry.name: entry for entry in _ALL})
 
 
-def apply(trains: SpikeTrains, name: str, level: float | None, seed: Seed) -> SpikeTrains:
+def apply(
+    trains: SpikeTrains, name: str, level: float | None, seed: Seed, *, rounding: Rounding = "floor"
+) -> SpikeTrains:
     """Perturb by the name that the command line uses, with the defaults of the function behind it.
 
-    A perturbation without a level takes None or 0.
+    A perturbation without a level takes None or 0. ``rounding`` is that of ``replace``; no other rounds.
 
     Raises:
         InputError: if there is no such perturbation, or the level is missing or out of range.
@@ -324,6 +355,8 @@ def apply(trains: SpikeTrains, name: str, level: float | None, seed: Seed) -> Sp
     if level is None:
         unit = {"fraction": "a fraction from 0 to 1", "s": "seconds"}[perturbation.level_unit]
         raise InputError(f"{name} needs a level", remedy=f"give {unit}")
+    if name == "replace":
+        return replace(trains, level, seed, rounding=rounding)
     return perturbation.function(trains, level, seed)
 
 

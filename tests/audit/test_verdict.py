@@ -51,14 +51,47 @@ def test_the_precision_is_the_jitter_that_takes_half():
 @pytest.mark.parametrize(
     ("halves", "words"),
     [
-        ({"jitter": 0.01, "jitter_unit": 10.0, "jitter_sample": 10.0}, "intervals within units"),
+        ({"jitter": 0.01, "jitter_unit": 10.0, "jitter_sample": 10.0}, "mostly on intervals within units"),
+        ({"jitter": 0.02, "jitter_unit": 0.04, "jitter_sample": 10.0}, "also on intervals within units"),
         ({"jitter": 0.01, "jitter_unit": 0.01, "jitter_sample": 10.0}, "relations between units"),
         ({"jitter": 0.02, "jitter_unit": 0.02, "jitter_sample": 0.02}, "locked to the sample's start"),
-        ({"jitter": 10.0, "jitter_unit": 10.0, "jitter_sample": 10.0}, "does not rely on precise times"),
+        ({"jitter": 0.02, "jitter_unit": 0.02, "jitter_sample": 0.04}, "across units, or since the start"),
+        ({"jitter": 0.02, "jitter_unit": 0.02}, "across units, or since the start"),
+        (
+            {"jitter": 10.0, "jitter_unit": 10.0, "jitter_sample": 10.0},
+            "does not rest on times finer than 80 ms",
+        ),
     ],
 )
 def test_what_the_model_uses_is_read_off_the_ladder_of_jitters(halves: dict[str, float], words: str):
-    assert words in verdict_of(timed(**halves))["reliance"].sentence
+    finding = verdict_of(timed(**halves))["reliance"]
+    assert words in finding.sentence and finding.claimed
+
+
+def test_what_the_intervals_leave_open_is_not_decided():
+    """At the last level some draws have lost half and others have not, of units as of spikes."""
+    arm, tests = timed(jitter=0.08, jitter_unit=0.08, jitter_sample=0.08)
+    finding = verdict_of((arm, tests))["reliance"]
+    assert math.isinf(finding.interval.high) and not math.isinf(finding.interval.low)
+    assert "which of the relations it uses is not decided" in finding.sentence and not finding.claimed
+
+
+def test_a_model_that_needs_no_times_has_no_precision_whatever_jitter_does_to_it():
+    arm, tests = timed(jitter=0.01, jitter_unit=0.01, jitter_sample=10.0)
+    verdict = verdict_of((arm, tests | {("replace", 1.0): 0.8}))
+    assert not verdict["precision"].claimed
+    assert "No dependence of lif on spike times can be shown" in verdict["precision"].sentence
+    assert verdict["precision"].unit == "points" and abs(verdict["precision"].interval.estimate) < 0.05
+    assert "reliance" not in verdict
+
+
+def test_a_jitter_that_takes_nothing_gives_no_precision():
+    finding = verdict_of(timed(jitter=10.0, jitter_unit=10.0))["precision"]
+    assert not finding.claimed
+    assert "up to 80 ms takes nothing from lif on norm that can be shown" in finding.sentence
+    assert verdict_of(timed(jitter=0.12, jitter_unit=0.12))[
+        "precision"
+    ].claimed  # less than half, but for sure
 
 
 def test_a_ladder_that_was_not_climbed_far_enough_claims_no_relations():

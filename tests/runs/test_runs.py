@@ -47,6 +47,16 @@ def test_the_test_part_is_tested_alone_and_other_data_whole(trains, gamma):
         assert [row["perturbation"] for row in csv.DictReader(file)][-2:] == ["jitter", "reverse"]
 
 
+def test_spikes_are_replaced_where_trains_have_few(gamma):
+    """Of fewer than four spikes a quarter, rounded down, is none: then every seed would give the same."""
+    trains = br.tasks.temporal_order.generate(200, seed=9, n_pairs=3)
+    assert trains.counts().max() < 4
+    accuracies = {
+        br.test(gamma, trains, perturbations={"replace": 0.25}, seed=seed)[0]["accuracy"] for seed in range(4)
+    }
+    assert len(accuracies) > 1
+
+
 def test_gamma_is_tested_at_another_time_step_and_lif_is_not(trains, gamma, tmp_path):
     (finer,) = br.test(gamma, trains, dt_s=0.005)
     assert finer["dt_s"] == 0.005 and finer["low"] > finer["chance"]

@@ -63,6 +63,8 @@ def _rasters(variant: str, trains: SpikeTrains) -> dict[str, Any]:
     )
     panels = []
     for name, level, title in RASTERS:
+        if name.startswith("jitter") and level > trains.duration_s:  # the sample is too short for it
+            continue
         shown = sample if name == "none" else perturb.apply(sample, name, level, np.random.default_rng(0))
         panels.append(
             {

@@ -106,7 +106,9 @@ def _answer(
         "control": job.control,
         "seed": job.seed,
         "validation_accuracy": validation_accuracy,
-        "tests": answers_under(score, test, tests, lambda under: _rng(job, under), tell),
+        "tests": answers_under(
+            score, test, tests, lambda under: _rng(job, under), tell, rounding="stochastic"
+        ),
     }
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from beyondrate import perturb
 from beyondrate.audit.figure_data import data_facts, figure_data
 from beyondrate.audit.metrics import CONFIDENCE
-from beyondrate.audit.outcomes import Answers, Arm, Outcomes
-from beyondrate.audit.plan import jitter_limits_s, make_plan, perturbation_seed
+from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
+from beyondrate.audit.plan import jitter_limits_s, levels_left_out, make_plan, perturbation_seed
 from beyondrate.audit.result import AuditResult, row_dicts
 from beyondrate.audit.verdict import CLAIM_LEVEL, judge_models
 from beyondrate.errors import InputError
@@ -55,7 +55,9 @@ def audit_model(
             predictions = {}
             for test in plan.tests:
                 rng = np.random.default_rng(perturbation_seed("whole", *test, draw + seed))
-                heard = trains if test[0] == "none" else perturb.apply(trains, *test, rng)
+                heard = trains
+                if test != CLEAN:
+                    heard = perturb.apply(trains, *test, rng, rounding="stochastic")
                 predictions[test] = _classes(name, predict(model, heard, dt_s=dt_s), trains)
                 done = len(answers) * len(plan.tests) + len(predictions)
                 progress(done, total, f"{name} under {test[0]} {test[1]:g}")
@@ -76,7 +78,7 @@ def audit_model(
             "models": list(models),
             "confidence": CONFIDENCE,
             "claim_level": CLAIM_LEVEL,
-            "notes": ["Seeds are independent draws of each perturbation."],
+            "notes": ["Seeds are independent draws of each perturbation.", *levels_left_out(plan)],
         },
         "rows": row_dicts(outcomes.rows()),
         "summary": outcomes.summary(),

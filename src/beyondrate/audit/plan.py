@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from beyondrate import perturb
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, dt_in_us
 
@@ -17,6 +18,7 @@ Normalise = Literal["train", "pooled"]
 MODELS = ("probe", "rate", "lif", "lif-delay", "gamma")
 DEFAULT_MODELS = MODELS[:4]  # gamma adds about a third to the time: ask for it
 VARIANTS = ("whole", "part", "norm")
+MOST_CLIPPED = 0.05  # of the spikes, by a jitter: more of them at the edges would be a change of its own
 
 
 @dataclass(frozen=True)
@@ -244,18 +246,54 @@ def check_options(
 def jitter_limits_s(trains: SpikeTrains) -> dict[str, float]:
     """Return the largest level of each jitter that the samples leave room for, in seconds.
 
+    Jitter clips spikes at the edges of a sample. Where it clips many, it does more than blur times: spikes
+    pile up, and a model that reads counts alone is disturbed too. So no more than MOST_CLIPPED of the
+    spikes may be clipped on average.
+
     Samples are shifted as a whole only inside their duration: a jitter of more than a quarter of the
     silence around a typical sample would be cut short, and its level would not say what was done.
     """
+    unclipped_s = _unclipped_s(trains)
     filled = trains.spikes_per_sample > 0
     first = trains.times_us[trains.offsets[:-1][filled]]
     last = trains.times_us[trains.offsets[1:][filled] - 1]
     silence_us = float(np.median(trains.duration_us - (last - first))) if filled.any() else 0.0
     return {
-        "jitter": trains.duration_s,
-        "jitter-unit": trains.duration_s,
+        "jitter": unclipped_s,
+        "jitter-unit": unclipped_s,
         "jitter-sample": silence_us / 4e6,
     }
+
+
+def levels_left_out(plan: Plan) -> list[str]:
+    """Return a sentence for each reason for which levels of the preset are not in the plan."""
+    reasons = {
+        "jitter": (
+            "Jitter of single spikes and of whole units",
+            f"it would push more than {100 * MOST_CLIPPED:g} % of the spikes to the samples' edges",
+        ),
+        "jitter-sample": ("Jitter of whole samples", "there is too little silence around them"),
+    }
+    notes = []
+    for name, (what, reason) in reasons.items():
+        left_out = [x for x in PRESETS[plan.preset].levels[name] if x not in plan.levels[name]]
+        if left_out:
+            listed = ", ".join(f"{1000 * x:g}" for x in left_out)
+            notes.append(f"{what} by {listed} ms was not tested: {reason}.")
+    return notes
+
+
+def _unclipped_s(trains: SpikeTrains) -> float:
+    """Return the jitter that clips MOST_CLIPPED of the spikes; 0 where any jitter clips more."""
+    from scipy.optimize import brentq
+
+    def excess(sigma_s: float) -> float:
+        return perturb.clipped_share(trains, sigma_s) - MOST_CLIPPED
+
+    least, most = 1e-6, trains.duration_s
+    if excess(least) >= 0:
+        return 0.0
+    return float(brentq(excess, least, most)) if excess(most) > 0 else most  # most: there are no spikes
 
 
 def _known(what: str, names: Sequence[str], known: tuple[str, ...]) -> None:

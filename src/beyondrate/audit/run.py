@@ -27,6 +27,7 @@ from beyondrate.audit.plan import (
     Plan,
     check_options,
     jitter_limits_s,
+    levels_left_out,
     make_plan,
 )
 from beyondrate.audit.prepare import prepare
@@ -236,5 +237,5 @@ def _protocol(plan: Plan, split: Split) -> dict[str, Any]:
         "models": list(plan.models),
         "confidence": CONFIDENCE,
         "claim_level": CLAIM_LEVEL,
-        "notes": [],
+        "notes": levels_left_out(plan),
     }

@@ -78,11 +78,18 @@ def answers_under(
     tests: Sequence[Test],
     rng_of: Callable[[Test], np.random.Generator],
     tell: Tell,
+    *,
+    rounding: perturb.Rounding,
 ) -> list[dict[str, Any]]:
-    """Return the classes that a trained model gives to the test samples under each perturbation."""
+    """Return the classes that a trained model gives to the test samples under each perturbation.
+
+    ``rounding`` is that of replacement: "floor" is the papers', "stochastic" replaces what the level says.
+    """
     answered = []
     for done, (name, level) in enumerate(tests):
-        heard = test if name == "none" else perturb.apply(test, name, level, rng_of((name, level)))
+        heard = test
+        if name != "none":
+            heard = perturb.apply(test, name, level, rng_of((name, level)), rounding=rounding)
         classes = score(heard).argmax(axis=1)
         answered.append({"perturbation": name, "level": level, "classes": classes.tolist()})
         tell(TRAINING_SHARE + (1 - TRAINING_SHARE) * (done + 1) / len(tests), "testing")

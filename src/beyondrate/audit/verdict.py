@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from beyondrate.audit.metrics import Interval
-from beyondrate.audit.outcomes import CLEAN, Arm, Outcomes
+from beyondrate.audit.outcomes import CLEAN, Arm, Outcomes, Test
 
 CLAIM_LEVEL = 0.001
 CLAIM_CONFIDENCE = 1 - 2 * CLAIM_LEVEL  # two-sided interval whose lower end is passed once in 1/CLAIM_LEVEL
 SEEDS_TO_QUOTE = 5
 REVERSED = ("reverse", 0.0)
+AT_RANDOM_TIMES = ("replace", 1.0)
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def judge_models(outcomes: Outcomes) -> Verdict:
         sentence += "." if claimed else ", which cannot be told from chance."
         findings += [
             Finding("clean", "As it is", sentence, interval, "accuracy", claimed),
-            *([_without_times(outcomes, arm)] if ("replace", 1.0) in outcomes.tests(arm) else []),
+            *([_without_times(outcomes, arm)] if AT_RANDOM_TIMES in outcomes.tests(arm) else []),
             *model_findings(outcomes, arm),
         ]
     headline = " ".join(finding.sentence for finding in findings if finding.key in ("clean", "without-times"))
@@ -126,11 +127,22 @@ def outcomes_variant(outcomes: Outcomes) -> str:
 
 
 def model_findings(outcomes: Outcomes, arm: Arm | None) -> list[Finding]:
-    """Return what perturbations say of one model: precision, what it relies on, order."""
-    if arm is None or outcomes.above_chance(arm) > CLAIM_LEVEL:
+    """Return what perturbations say of one model: precision, what it relies on, order.
+
+    Precision and reliance are of a dependence on spike times: they are given only where that is claimed.
+    """
+    if arm is None or outcomes.above_chance(arm) > CLAIM_LEVEL or AT_RANDOM_TIMES not in outcomes.tests(arm):
         return []
-    found = [_precision(outcomes, arm), _reliance(outcomes, arm), _order(outcomes, arm)]
+    if _takes(outcomes, arm, AT_RANDOM_TIMES):
+        found = [_precision(outcomes, arm), _reliance(outcomes, arm), _order(outcomes, arm)]
+    else:
+        found = [_no_precision(outcomes, arm), _order(outcomes, arm)]
     return [finding for finding in found if finding is not None]
+
+
+def _takes(outcomes: Outcomes, arm: Arm, test: Test) -> bool:
+    """Tell whether a perturbation takes accuracy from a model for sure, at CLAIM_LEVEL."""
+    return outcomes.difference(arm, arm, (CLEAN, test), CLAIM_CONFIDENCE).low > 0
 
 
 # Which arms answer which question --------------------------------------------------------------------------
@@ -251,11 +263,28 @@ def _precision(outcomes: Outcomes, arm: Arm) -> Finding | None:
     if not levels:
         return None
     interval = outcomes.half_level(arm, "jitter")
+    claimed = _takes(outcomes, arm, ("jitter", levels[-1]))
+    if claimed:
+        sentence = (
+            f"Jitter of every spike by {_milliseconds(interval, levels)} takes half of what {arm.name} knows "
+            f"above chance on {arm.variant}."
+        )
+    else:
+        sentence = (
+            f"Jitter of every spike by up to {1000 * levels[-1]:g} ms takes nothing from {arm.name} on "
+            f"{arm.variant} that can be shown."
+        )
+    return Finding("precision", "Precision", sentence, _in_ms(interval), "ms", claimed)
+
+
+def _no_precision(outcomes: Outcomes, arm: Arm) -> Finding:
+    """Say that there is no precision to give: what jitter does to a code of counts is no matter of times."""
+    drop = outcomes.difference(arm, arm, (CLEAN, AT_RANDOM_TIMES))
     sentence = (
-        f"Jitter of every spike by {_milliseconds(interval, levels)} takes half of what {arm.name} knows "
-        f"above chance on {arm.variant}."
+        f"No dependence of {arm.name} on spike times can be shown on {arm.variant}, so that no precision can "
+        f"be given: with all spikes moved to random times it loses {_loss(drop)}."
     )
-    return Finding("precision", "Precision", sentence, _in_ms(interval), "ms", True)
+    return Finding("precision", "Precision", sentence, drop, "points", False)
 
 
 def _reliance(outcomes: Outcomes, arm: Arm) -> Finding | None:
@@ -269,29 +298,47 @@ def _reliance(outcomes: Outcomes, arm: Arm) -> Finding | None:
         f"{moved[name]} by {_milliseconds(half, levels[name])}" for name, half in halves.items()
     )
     survived = {name: min(half.low, levels[name][-1]) for name, half in halves.items()}
-    sentence = f"Half of what {arm.name} knows is gone on moving {listed}: {_reading(halves, survived)}."
-    return Finding("reliance", "What the model uses", sentence, _in_ms(halves["jitter-unit"]), "ms", True)
+    reading = _reading(halves, survived)
+    sentence = (
+        f"Half of what {arm.name} knows is gone on moving {listed}: "
+        f"{reading or 'which of the relations it uses is not decided'}."
+    )
+    claimed = reading is not None
+    return Finding("reliance", "What the model uses", sentence, _in_ms(halves["jitter-unit"]), "ms", claimed)
 
 
-def _reading(halves: Mapping[str, Interval], survived: Mapping[str, float]) -> str:
-    """Say what the half levels mean; ``survived`` is the jitter that each is known to bear."""
+def _reading(halves: Mapping[str, Interval], survived: Mapping[str, float]) -> str | None:
+    """Say what the half levels mean, or None where their intervals leave it open.
+
+    ``survived`` is the jitter that each is known to bear.
+    """
     spike, unit, sample = halves["jitter"], halves["jitter-unit"], halves.get("jitter-sample")
-    if math.isinf(spike.estimate):
-        return "no jitter tested takes half of it, so it does not rely on precise times"
+    if math.isinf(spike.low):
+        largest = f"{1000 * survived['jitter']:g} ms"
+        return f"no jitter tested takes half of it, so most of it does not rest on times finer than {largest}"
     if survived["jitter-unit"] > spike.high:
-        return "it relies mostly on intervals within units, which shifts of whole units spare"
-    if sample is not None and survived["jitter-sample"] > unit.high:
+        share = "mostly" if math.isinf(unit.low) else "also"  # mostly: no shift of units takes half
+        return f"it relies {share} on intervals within units, which shifts of whole units spare"
+    # Twice, for samples with less silence around them than a typical one are moved less than the jitter says.
+    if sample is not None and survived["jitter-sample"] > 2 * unit.high:
         return "it relies on relations between units, which shifts of whole samples spare"
-    if sample is not None and sample.high <= 2 * unit.estimate:
+    if sample is not None and _costs_as_soon(sample, unit):
         return "it relies on times locked to the sample's start"
-    return "it relies on times across units, or since the sample's start, more than on intervals within units"
+    if _costs_as_soon(unit, spike):
+        return "it relies on times across units, or since the start, more than on intervals within units"
+    return None
+
+
+def _costs_as_soon(wide: Interval, fine: Interval) -> bool:
+    """Tell whether moving more at once takes half at less than twice the jitter, whatever the draw."""
+    return math.isfinite(wide.high) and wide.high <= 2 * fine.low
 
 
 def _order(outcomes: Outcomes, arm: Arm) -> Finding | None:
     if REVERSED not in outcomes.tests(arm):
         return None
     drop = outcomes.difference(arm, arm, (CLEAN, REVERSED))
-    claimed = outcomes.difference(arm, arm, (CLEAN, REVERSED), CLAIM_CONFIDENCE).low > 0
+    claimed = _takes(outcomes, arm, REVERSED)
     after = outcomes.accuracy(arm, REVERSED)
     if claimed:
         sentence = (
@@ -307,10 +354,9 @@ def _order(outcomes: Outcomes, arm: Arm) -> Finding | None:
 
 def _without_times(outcomes: Outcomes, arm: Arm) -> Finding:
     """Say what is left when every spike is moved to a random time and only the counts are kept."""
-    drop = outcomes.difference(arm, arm, (CLEAN, ("replace", 1.0)))
-    strict = outcomes.difference(arm, arm, (CLEAN, ("replace", 1.0)), CLAIM_CONFIDENCE)
-    left = outcomes.accuracy(arm, ("replace", 1.0))
-    claimed = strict.low > 0
+    drop = outcomes.difference(arm, arm, (CLEAN, AT_RANDOM_TIMES))
+    left = outcomes.accuracy(arm, AT_RANDOM_TIMES)
+    claimed = _takes(outcomes, arm, AT_RANDOM_TIMES)
     sentence = (
         f"With all spikes moved to random times, so that counts alone are left, {arm.name} keeps "
         f"{_share(left)}: "

@@ -116,10 +116,8 @@ def _variants(results: Results) -> dict[str, Mapping[str, Any]]:
 
 
 def _jitters_tested(results: Results) -> tuple[float, float] | None:
-    """Return the smallest and the largest jitter tested, in milliseconds."""
-    levels = [
-        s["level"] * 1e3 for s in results.get("summary") or () if s["perturbation"].startswith("jitter")
-    ]
+    """Return the smallest and the largest jitter of spikes tested, in milliseconds; units had the same."""
+    levels = [s["level"] * 1e3 for s in results.get("summary") or () if s["perturbation"] == "jitter"]
     return (min(levels), max(levels)) if levels else None
 
 

@@ -77,7 +77,9 @@ def test(
     lines = []
     for name, level in tests:
         rng = np.random.default_rng(perturbation_seed("given", name, level, seed))
-        heard = samples if (name, level) == CLEAN else perturb.apply(samples, name, level, rng)
+        heard = samples
+        if (name, level) != CLEAN:
+            heard = perturb.apply(samples, name, level, rng, rounding="stochastic")
         scores = predict(network, heard, dt_s=dt_s or facts["dt_s"], loss=LOSSES[settings["model"]])
         line = row(
             settings["model"],

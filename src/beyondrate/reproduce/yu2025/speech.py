@@ -120,7 +120,9 @@ def run_job(folder: Path, values: dict[str, Any], tell: Tell) -> dict[str, Any]:
         return {"training": training}
     keep_network(arm, folder, job.key, plan["data_digest"])
     tests = [(name, level) for name, level in plan["tests"]] if job.all_tests else [trained_under]
-    answered = answers_under(scorer(arm), data.test, tests, lambda test: _rng(job, test), tell)
+    answered = answers_under(
+        scorer(arm), data.test, tests, lambda test: _rng(job, test), tell, rounding="floor"
+    )
     return {"training": training, "tests": answered}
 
 
