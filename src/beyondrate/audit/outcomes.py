@@ -170,13 +170,13 @@ class Outcomes:
         """Return the levels at which an arm was tested under a perturbation."""
         return sorted(level for name, level in self.tests(arm) if name == perturbation)
 
-    def half_level(self, arm: Arm, perturbation: str) -> Interval:
+    def half_level(self, arm: Arm, perturbation: str, confidence: float = 0.95) -> Interval:
         """Return the level of a perturbation at which half of the above-chance accuracy is gone."""
         perturbed = {
             level: self.correct(arm, (perturbation, level)) for level in self.levels(arm, perturbation)
         }
         return half_level_interval(
-            self.correct(arm), perturbed, self.chance(arm.variant), self.resamplers[arm.variant]
+            self.correct(arm), perturbed, self.chance(arm.variant), self.resamplers[arm.variant], confidence
         )
 
     def rows(self) -> list[Row]:

@@ -297,8 +297,9 @@ def _reliance(outcomes: Outcomes, arm: Arm) -> Finding | None:
     listed = "; ".join(
         f"{moved[name]} by {_milliseconds(half, levels[name])}" for name, half in halves.items()
     )
-    survived = {name: min(half.low, levels[name][-1]) for name, half in halves.items()}
-    reading = _reading(halves, survived)
+    strict = {name: outcomes.half_level(arm, name, CLAIM_CONFIDENCE) for name in levels}
+    survived = {name: min(half.low, levels[name][-1]) for name, half in strict.items()}
+    reading = _reading(strict, survived)
     sentence = (
         f"Half of what {arm.name} knows is gone on moving {listed}: "
         f"{reading or 'which of the relations it uses is not decided'}."
