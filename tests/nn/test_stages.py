@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from beyondrate.nn import LIF, SpikingGammaNet, SpikingNet
+from beyondrate.nn import LIF, SpikeLinear, SpikingGammaNet, SpikingNet
 from beyondrate.ops.sparse_linear import SpikeRows
 
 LIF_NETS = [
@@ -112,3 +112,25 @@ def test_gamma_nets_that_have_no_stages(settings):
 def test_synaptic_delays_have_no_stages():
     net = lif_net(delays="learned", delay_kind="synaptic", delay_range_s=(0.0, 0.05))
     assert not net.runs_in_stages
+
+
+@pytest.mark.parametrize("settings", [{}, {"tau_syn_s": 0.02, "dropout": 0.4}, {"readout": "spikes"}])
+def test_a_layer_is_as_wide_as_its_weights(settings):
+    """With one time constant a layer, module by module any width works: in stages too."""
+    rows = rows_of()
+    found = []
+    for x in (rows, rows.dense().double()):
+        net = lif_net(**settings)
+        generator = torch.Generator().manual_seed(2)
+        net.hidden_layers[1].linear = SpikeLinear(9, 300, generator=generator).double()
+        net.readout_linear = SpikeLinear(300, 5, generator=generator).double()
+        with torch.no_grad():
+            net.hidden_layers[1].linear.weight.mul_(4).abs_()
+            net.readout_linear.weight.mul_(4).abs_()
+        assert net.runs_in_stages
+        found.append(output_and_gradients(net, x))
+    (out, gradients), (expected, expected_gradients) = found
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-10)
+    for name, grad in gradients.items():
+        torch.testing.assert_close(grad, expected_gradients[name], rtol=1e-9, atol=1e-10)

@@ -65,10 +65,11 @@ def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage]:
     """Return a network's stages; in training, dropout draws for these samples."""
     stages: list[Stage] = []
     for layer in network.hidden_layers:
-        stages += [Synapses(layer.linear.weight, layer.linear.bias), _units(layer.lif)]
+        weight: Tensor = layer.linear.weight
+        stages += [Synapses(weight, layer.linear.bias), _units(layer.lif, len(weight))]
         dropout = layer.dropout
         if dropout.training and dropout.share > 0:
-            stages.append(Factors(dropout(layer.linear.weight.new_ones(rows.n_samples, layer.lif.n_units))))
+            stages.append(Factors(dropout(weight.new_ones(rows.n_samples, len(weight)))))
         if layer.delay is not None:
             stages.append(Delays(layer.delay.delay_steps, layer.delay.mode))
     return [*stages, *_readout(network)]
@@ -94,7 +95,7 @@ def _readout(network: SpikingNet) -> list[Stage]:
     bias: Tensor | None = network.readout_linear.bias
     readout = network.readout
     if isinstance(readout, LIF):
-        return [Synapses(weight, bias), _units(readout)]
+        return [Synapses(weight, bias), _units(readout, len(weight))]
     decay = torch.ones_like(weight[:, 0])
     if isinstance(readout, LeakyReadout):
         kept = decay_of(readout.log_tau, readout.dt_s)
@@ -103,13 +104,13 @@ def _readout(network: SpikingNet) -> list[Stage]:
     return [Synapses(weight, bias), LeakyUnits(decay)]
 
 
-def _units(lif: LIF) -> LIFUnits:
+def _units(lif: LIF, n_units: int) -> LIFUnits:
     params = lif.params()
     filter_decay = params.current_decay
     return LIFUnits(
         replace(
             params,
-            decay=params.decay.expand(lif.n_units),
-            current_decay=None if filter_decay is None else filter_decay.expand(lif.n_units),
+            decay=params.decay.expand(n_units),
+            current_decay=None if filter_decay is None else filter_decay.expand(n_units),
         )
     )

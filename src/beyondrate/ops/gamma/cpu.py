@@ -99,7 +99,7 @@ def advance(
         for j in range(np.uint64(n_lanes)):
             inflow = (w_a * memory[a, j] + w_b * memory[b, j]) + (w_c * memory[c, j] + w_d * memory[d, j])
             m = own * memory[k, j] + inflow
-            memory[k, j] = m if abs(m) > tiny else zero
+            memory[k, j] = zero if abs(m) <= tiny else m
 
 
 @kernel
