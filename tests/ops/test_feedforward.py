@@ -241,6 +241,15 @@ def test_nothing_gives_gradients_of_zero(kind, batch, steps):
     assert all(grad.shape == t.shape and not grad.any() for grad, t in zip(gradients, tensors, strict=True))
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_that_are_no_numbers_reach_the_first_weights(kind, backend):
+    rows, stages = random_case(kind, 3, 40)
+    out = feedforward(rows, stages, backend=backend)
+    (grad,) = torch.autograd.grad((out * float("nan")).sum(), stages[0].weight)
+    assert grad.isnan().any(1).all()  # of each unit: where a gate is closed, a gradient of 0 is right
+
+
 def test_a_network_begins_with_synapses():
     rows, stages = random_case("plain", 1, 4)
     with pytest.raises(InputError, match="begin with the input's synapses"):
@@ -264,7 +273,7 @@ def one_more(stage, name):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_tensors_that_do_not_fit_their_units_are_refused(kind):
-    """Kernels look at no size: each tensor of each stage, were it longer or shorter, has to be noticed here."""
+    """Kernels look at no size, so that the size of each tensor of each stage has to be noticed before."""
     rows, stages = random_case(kind, 2, 10)
     for index, stage in enumerate(stages):
         if isinstance(stage, LIFUnits):

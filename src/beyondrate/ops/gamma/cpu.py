@@ -6,6 +6,7 @@ sets one row to a weighted sum of itself and a few others. A loop over lanes wri
 so that the compiler can check them for overlap and vectorise; blocks make it long enough to be worth the
 check, and rows that begin with a line of the cache halve its time. A product and a sum may be rounded once.
 Numbers below ``_TINY`` become 0, because arithmetic on denormal numbers is slow on many processors.
+What is not a number stays so.
 """
 
 from __future__ import annotations

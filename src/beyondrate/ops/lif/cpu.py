@@ -4,7 +4,8 @@ Written for the compiler and the memory. A loop over units writes one or two arr
 vectorises it only if it has few arrays to check for overlap. Rows are indexed and not sliced, because a
 slice counts references. The backward pass first sweeps forward over a block of steps, because memory
 that is read backwards first is fetched slowly. Numbers below ``_TINY`` become 0, because arithmetic on
-denormal numbers is slow on many processors.
+denormal numbers is slow on many processors. What is not a number
+stays so.
 """
 
 from __future__ import annotations
