@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from beyondrate.nn import LIF, SpikeLinear, SpikingGammaNet, SpikingNet
+from beyondrate.nn import LIF, SigmaDelta, SpikeLinear, SpikingGammaNet, SpikingNet
 from beyondrate.ops.sparse_linear import SpikeRows
 
 LIF_NETS = [
@@ -100,6 +100,58 @@ def test_own_neurons_and_listeners_are_heard():
     encoders.encoder.register_forward_hook(lambda *_: heard.append(2))
     encoders(rows)
     assert heard == [1, 1, 2, 2]
+
+
+def test_what_a_network_does_its_own_way_is_done(monkeypatch):
+    rows = rows_of()
+
+    class OwnSequence(SpikingNet):
+        def sequence(self, x, state=None):
+            out, state = super().sequence(x, state)
+            return 0 * out, state
+
+    class OwnEncoder(SpikingGammaNet):
+        def _encode(self, *arguments):
+            return 0 * super()._encode(*arguments)[0], *super()._encode(*arguments)[1:]
+
+    class OwnForward(SpikingNet):
+        """Which leaves the rest as it is."""
+
+        def forward(self, x):
+            return super().forward(x)
+
+    assert not OwnSequence(12, 3, dt_s=0.01)(rows).any()
+    assert not OwnEncoder(12, 3, dt_s=0.01).runs_in_stages
+    assert OwnForward(12, 3, dt_s=0.01).runs_in_stages
+    patched = lif_net()
+    patched.sequence = lambda x, state=None: (torch.zeros(5, 30, 3), None)
+    assert not patched(rows).any()
+    for find in (
+        lambda net: net.hidden_layers[0],
+        lambda net: net.hidden_layers[1].lif,
+        lambda net: net.readout,
+    ):
+        patched, called = lif_net(), []
+        part, usual = find(patched), find(patched).forward
+        part.forward = lambda *arguments, usual=usual, called=called: called.append(1) or usual(*arguments)
+        patched(rows)
+        assert called == [1]
+    monkeypatch.setattr(LIF, "forward", lambda self, current, state=None: (torch.zeros_like(current), None))
+    assert not lif_net(readout="spikes")(rows).any()
+
+
+def test_who_listens_to_all_modules_hears_each(monkeypatch):
+    heard = []
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda part, *_: heard.append(type(part)))
+    try:
+        lif_net()(rows_of())
+        gamma_net()(rows_of())
+    finally:
+        handle.remove()
+    assert heard.count(LIF) == 2 and heard.count(SigmaDelta) == 2
+    assert lif_net().runs_in_stages
+    monkeypatch.delattr("torch.nn.modules.module._has_any_global_hook")  # torch does not promise it
+    assert lif_net().runs_in_stages
 
 
 @pytest.mark.parametrize(
