@@ -367,3 +367,24 @@ def test_a_memory_is_what_its_steps_make_it():
         state = memory.step(u_t, state)
     torch.testing.assert_close(memory(u), state, rtol=0, atol=1e-5)
     assert memory.mean_life_s == pytest.approx(float(memory.tau_s.sum()))
+
+
+def test_a_look_without_gradients_leaves_a_network_trainable():
+    """What a memory keeps for later is no tensor of the inference mode that it may have been made in."""
+    net = SpikingGammaNet(3, 2, dt_s=0.002, hidden=(4,)).double()
+    x = torch.ones(1, 5, 3, dtype=torch.float64)
+    with torch.inference_mode():
+        expected = net(x)
+    out = net(x)
+    out.sum().backward()
+    assert torch.equal(out, expected)
+    assert net.synapses[0].weight.grad.abs().max() > 0
+
+
+def test_another_time_step_draws_nothing_from_torchs_generator():
+    net = SpikingGammaNet(3, 2, dt_s=0.002, hidden=(4,), dropout=0.5)
+    before = torch.get_rng_state()
+    other = net.at(0.001)
+    assert torch.equal(torch.get_rng_state(), before)
+    for name, value in other.state_dict().items():
+        assert torch.equal(value, net.state_dict()[name])

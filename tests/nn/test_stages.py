@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from beyondrate.nn import LIF, SpikingGammaNet, SpikingNet
+from beyondrate.nn import LIF, SigmaDelta, SpikeLinear, SpikingGammaNet, SpikingNet
 from beyondrate.ops.sparse_linear import SpikeRows
 
 LIF_NETS = [
@@ -102,6 +102,58 @@ def test_own_neurons_and_listeners_are_heard():
     assert heard == [1, 1, 2, 2]
 
 
+def test_what_a_network_does_its_own_way_is_done(monkeypatch):
+    rows = rows_of()
+
+    class OwnSequence(SpikingNet):
+        def sequence(self, x, state=None):
+            out, state = super().sequence(x, state)
+            return 0 * out, state
+
+    class OwnEncoder(SpikingGammaNet):
+        def _encode(self, *arguments):
+            return 0 * super()._encode(*arguments)[0], *super()._encode(*arguments)[1:]
+
+    class OwnForward(SpikingNet):
+        """Which leaves the rest as it is."""
+
+        def forward(self, x):
+            return super().forward(x)
+
+    assert not OwnSequence(12, 3, dt_s=0.01)(rows).any()
+    assert not OwnEncoder(12, 3, dt_s=0.01).runs_in_stages
+    assert OwnForward(12, 3, dt_s=0.01).runs_in_stages
+    patched = lif_net()
+    patched.sequence = lambda x, state=None: (torch.zeros(5, 30, 3), None)
+    assert not patched(rows).any()
+    for find in (
+        lambda net: net.hidden_layers[0],
+        lambda net: net.hidden_layers[1].lif,
+        lambda net: net.readout,
+    ):
+        patched, called = lif_net(), []
+        part, usual = find(patched), find(patched).forward
+        part.forward = lambda *arguments, usual=usual, called=called: called.append(1) or usual(*arguments)
+        patched(rows)
+        assert called == [1]
+    monkeypatch.setattr(LIF, "forward", lambda self, current, state=None: (torch.zeros_like(current), None))
+    assert not lif_net(readout="spikes")(rows).any()
+
+
+def test_who_listens_to_all_modules_hears_each(monkeypatch):
+    heard = []
+    handle = torch.nn.modules.module.register_module_forward_hook(lambda part, *_: heard.append(type(part)))
+    try:
+        lif_net()(rows_of())
+        gamma_net()(rows_of())
+    finally:
+        handle.remove()
+    assert heard.count(LIF) == 2 and heard.count(SigmaDelta) == 2
+    assert lif_net().runs_in_stages
+    monkeypatch.delattr("torch.nn.modules.module._has_any_global_hook")  # torch does not promise it
+    assert lif_net().runs_in_stages
+
+
 @pytest.mark.parametrize(
     "settings", [{"rule": "spatial"}, {"rule": "eligibility"}, {"per_synapse": True}, {"learn_tau": True}]
 )
@@ -112,3 +164,25 @@ def test_gamma_nets_that_have_no_stages(settings):
 def test_synaptic_delays_have_no_stages():
     net = lif_net(delays="learned", delay_kind="synaptic", delay_range_s=(0.0, 0.05))
     assert not net.runs_in_stages
+
+
+@pytest.mark.parametrize("settings", [{}, {"tau_syn_s": 0.02, "dropout": 0.4}, {"readout": "spikes"}])
+def test_a_layer_is_as_wide_as_its_weights(settings):
+    """With one time constant a layer, module by module any width works: in stages too."""
+    rows = rows_of()
+    found = []
+    for x in (rows, rows.dense().double()):
+        net = lif_net(**settings)
+        generator = torch.Generator().manual_seed(2)
+        net.hidden_layers[1].linear = SpikeLinear(9, 300, generator=generator).double()
+        net.readout_linear = SpikeLinear(300, 5, generator=generator).double()
+        with torch.no_grad():
+            net.hidden_layers[1].linear.weight.mul_(4).abs_()
+            net.readout_linear.weight.mul_(4).abs_()
+        assert net.runs_in_stages
+        found.append(output_and_gradients(net, x))
+    (out, gradients), (expected, expected_gradients) = found
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-10)
+    for name, grad in gradients.items():
+        torch.testing.assert_close(grad, expected_gradients[name], rtol=1e-9, atol=1e-10)

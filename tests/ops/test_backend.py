@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 
@@ -141,6 +142,66 @@ def test_an_error_on_any_thread_arrives_and_leaves_the_threads_usable(with_threa
         done = []
         threads.in_turn(lambda item: item, done.append, range(30))
     assert sorted(done) == list(range(30))
+
+
+@pytest.mark.parametrize("where", ["first", "then", "kernel"])
+def test_kernels_in_what_runs_side_by_side_wait_for_no_helper(with_threads, where):
+    """With more threads than processors all helpers might wait for helpers."""
+
+    def step(name):
+        def call(made):
+            here, used = threading.get_ident(), []
+            if name == where:
+                threads.in_pieces(lambda *_: used.append(threading.get_ident()), 10, 1 << 20)
+            ran_on.append((here, used))
+            return made
+
+        return call
+
+    ran_on = []
+    with with_threads(2):
+        if where == "kernel":
+            on_helper = threads._pool(os.getpid()).submit(step("kernel"), 0)
+            on_helper.result()
+        else:
+            threads.in_turn(step("first"), step("then"), range(20))
+    assert sum(len(used) for _, used in ran_on) == (1 if where == "kernel" else 20)
+    assert all(used in ([], [here]) for here, used in ran_on)
+
+
+def test_kernels_first_on_threads_side_by_side(with_threads):
+    """Each thread has torch's threads back when it is done, and so has every later one."""
+    found = {}
+    first_is_in, second_is_in, first_is_out = (threading.Event() for _ in range(3))
+
+    def first():
+        with threads.kernels_first():
+            first_is_in.set()
+            second_is_in.wait(5)
+        found["first"] = torch.get_num_threads()
+        first_is_out.set()
+
+    def second():
+        first_is_in.wait(5)
+        with threads.kernels_first():
+            found["kernels"] = threads._n_threads()
+            second_is_in.set()
+            first_is_out.wait(5)
+            found["torch"] = torch.get_num_threads()
+        found["second"] = torch.get_num_threads()
+
+    def run(*functions):
+        started = [threading.Thread(target=function) for function in functions]
+        for thread in started:
+            thread.start()
+        for thread in started:
+            thread.join()
+
+    with with_threads(3):
+        run(first, second)
+        run(lambda: found.update(later=torch.get_num_threads()))
+        assert torch.get_num_threads() == 3
+    assert found == {"kernels": 3, "torch": 1, "first": 3, "second": 3, "later": 3}
 
 
 def test_kernels_first_leaves_torch_one_thread_and_the_kernels_all(with_threads):

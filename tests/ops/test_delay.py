@@ -164,3 +164,16 @@ def test_what_cannot_be_is_refused():
         delay(x, torch.tensor([1.0, float("nan")]))
     with pytest.raises(InputError, match=r"delay mode is 'cubic'.*central"):
         delay(x, torch.tensor([1.0, 0.5]), mode="cubic")
+
+
+@pytest.mark.parametrize("steps", [-1.0, float("nan"), float("inf"), 1e30])
+def test_what_is_no_delay_is_refused_everywhere(steps):
+    x, delays = torch.zeros(1, 4, 2), torch.tensor([1.0, steps])
+    history = initial_history(x, torch.tensor([3.0]))
+    for mode in DELAY_MODES:
+        with pytest.raises(InputError, match="a delay is"):
+            delay(x, delays, mode=mode)
+        with pytest.raises(InputError, match="a delay is"):
+            delay_step(x[:, 0], delays, history, mode=mode)
+    with pytest.raises(InputError, match="a delay is"):
+        initial_history(x, delays)

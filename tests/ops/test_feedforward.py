@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -170,6 +172,24 @@ def test_two_batches_may_be_on_their_way_at_once(kind):
     assert all(map(torch.equal, found, expected))
 
 
+@pytest.mark.parametrize("order", ["SDL", "SDV", "SLDDS", "SLDFS", "SLFDS", "SLD", "SLDLS"])
+def test_delays_may_stand_anywhere(order, monkeypatch):
+    """Synapses, LIF units, leaky units (V), delays and factors, in the order of the letters."""
+    monkeypatch.setattr(tiles, "_ROWS", 13)
+    rows, stages = random_case("delays", 5, 40, hidden=(7, 7))
+    factors = random_case("dropout", 5, 40, hidden=(7, 7))[1][2]
+    first, lif, delays, second, _, other_delays, *_ = stages
+    leaky = LeakyUnits(lif.params.decay)
+    made = {"S": [first, second], "L": [lif, lif], "D": [delays, other_delays], "F": [factors], "V": [leaky]}
+    chosen = [made[letter].pop(0) for letter in order]
+    out, gradients = output_and_gradients((rows, chosen), "cpu")
+    expected, expected_gradients = output_and_gradients((rows, chosen), "reference")
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-10)
+    for found, wanted in zip(gradients, expected_gradients, strict=True):
+        assert wanted.abs().max() > 1e-3
+        torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_is_kept_where_no_gradient_will_be_asked_for(kind, monkeypatch):
     monkeypatch.setattr(tiles, "_ROWS", 13)
@@ -221,7 +241,67 @@ def test_nothing_gives_gradients_of_zero(kind, batch, steps):
     assert all(grad.shape == t.shape and not grad.any() for grad, t in zip(gradients, tensors, strict=True))
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_that_are_no_numbers_reach_the_first_weights(kind, backend):
+    rows, stages = random_case(kind, 3, 40)
+    out = feedforward(rows, stages, backend=backend)
+    (grad,) = torch.autograd.grad((out * float("nan")).sum(), stages[0].weight)
+    assert grad.isnan().any(1).all()  # of each unit: where a gate is closed, a gradient of 0 is right
+
+
 def test_a_network_begins_with_synapses():
     rows, stages = random_case("plain", 1, 4)
     with pytest.raises(InputError, match="begin with the input's synapses"):
         feedforward(rows, stages[1:])
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("kind", ["plain", "gated"])
+def test_spikes_of_other_units_are_refused(kind, backend):
+    _, stages = random_case(kind, 2, 10)
+    rows = random_rows(2, 10, 500, torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match="weight has 9 columns for spikes of 500 units"):
+        feedforward(rows, stages, backend=backend)
+
+
+def one_more(stage, name):
+    """A stage whose tensor ``name`` has one entry too many on its last side."""
+    tensor = getattr(stage, name)
+    return replace(stage, **{name: torch.cat([tensor, tensor[..., :1]], -1).detach()})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_tensors_that_do_not_fit_their_units_are_refused(kind):
+    """Kernels look at no size, so that the size of each tensor of each stage has to be noticed before."""
+    rows, stages = random_case(kind, 2, 10)
+    for index, stage in enumerate(stages):
+        if isinstance(stage, LIFUnits):
+            params = stage.params
+            names = ["decay"] if params.current_decay is None else ["decay", "current_decay"]
+            wrong = [LIFUnits(one_more(params, name)) for name in names]
+        else:
+            names = [field.name for field in fields(stage)]
+            wrong = [
+                one_more(stage, name) for name in names if isinstance(getattr(stage, name), torch.Tensor)
+            ]
+        for bad in wrong:
+            with pytest.raises(InputError, match=r"for 7 units|for 5 units|for 3 units|for spikes of"):
+                feedforward(rows, [*stages[:index], bad, *stages[index + 1 :]], backend="cpu")
+
+
+def test_factors_of_other_samples_are_refused():
+    _, stages = random_case("dropout", 2, 10)
+    rows = random_rows(3, 10, N_IN, torch.Generator().manual_seed(0))
+    with pytest.raises(InputError, match=r"factors has shape \(2, 7\).*give shape \(3, 7\)"):
+        feedforward(rows, stages)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("steps", [-0.4, -3.0, float("nan"), float("inf"), 1e30])
+def test_what_is_no_delay_is_refused(steps, backend):
+    rows, stages = random_case("delays", 2, 10)
+    with torch.no_grad():
+        stages[2].steps[3] = steps
+    with pytest.raises(InputError, match="a delay is"):
+        feedforward(rows, stages, backend=backend)

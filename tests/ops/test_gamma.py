@@ -162,6 +162,20 @@ def test_the_kernels_agree_with_the_reference(batch, time, unit, n_buckets, mode
         torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_not_a_number_stays_so_in_its_unit(backend):
+    chain = transition(time_constants(4, 0.01), 0.004)
+    u, gain = randn(2, 12, 3), randn(4, 3, seed=1).requires_grad_()
+    u[:, 5, 1] = float("nan")
+    u.requires_grad_()
+    x = gamma_scan(u, gain, chain, backend=backend)
+    assert x[:, 5:].isnan().all((0, 1)).tolist() == [False, True, False]
+    assert not x[:, :5].isnan().any()
+    grad_u, grad_gain = torch.autograd.grad((x[:, :, 2] * float("nan")).sum(), (u, gain))
+    assert grad_u.isnan().all((0, 1)).tolist() == [False, False, True]
+    assert grad_gain[:, 2].isnan().all()
+
+
 def test_many_samples_of_many_units_keep_apart():
     """Samples share blocks, of which the last is not full."""
     chain = transition(time_constants(8, 0.01), 0.004)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -215,6 +216,28 @@ def test_the_number_of_threads_changes_no_bit(with_threads):
         three = outputs_and_gradients(case, "cpu")
     for left, right in zip([*one[0], *one[1]], [*three[0], *three[1]], strict=True):
         assert torch.equal(left, right)
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+@pytest.mark.parametrize("filtered", [False, True])
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_what_is_not_a_number_stays_so_in_its_unit(surrogate, filtered, backend):
+    case = random_case(2, 12, 3, filtered=filtered)
+    current, params = case[0].detach().clone().requires_grad_(), replace(case[1], surrogate=surrogate)
+    with torch.no_grad():
+        current[:, 5, 1] = float("nan")
+    spikes, state = lif(current, params, backend=backend)
+    membranes, _ = leaky_integrate(current, params.decay, backend=backend)
+    for after in state[: 1 + filtered]:
+        assert after.isnan().all(0).tolist() == [False, True, False]
+    assert membranes[:, 5:].isnan().all((0, 1)).tolist() == [False, True, False]
+    assert not membranes[:, :5].isnan().any()
+    for total in (spikes.sum() + state.membrane.sum(), membranes.square().sum()):
+        (grad,) = torch.autograd.grad(total, current, retain_graph=True)
+        assert grad[:, 5].isnan().all(0).tolist() == [False, True, False]
+    for out in (spikes, membranes):  # and in a gradient
+        grads = torch.autograd.grad((out * float("nan")).sum(), (current, params.decay), retain_graph=True)
+        assert all(grad.isnan().all() for grad in grads)
 
 
 def test_silence_ends_in_zeros_and_not_in_denormal_numbers():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from beyondrate.errors import InputError
 from beyondrate.ops.normals import draw_normals, ziggurat
 
 
@@ -58,3 +59,10 @@ def test_numpy_draws_where_ours_would_differ(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.undo()
         package._agrees.cache_clear()
     assert package._agrees()
+
+
+@pytest.mark.parametrize("sigma", [-1.0, float("nan")])
+@pytest.mark.parametrize("source", [np.random.PCG64, np.random.Philox])
+def test_a_spread_that_is_none_is_refused(sigma: float, source: type[np.random.BitGenerator]) -> None:
+    with pytest.raises(InputError, match="sigma is"):
+        draw_normals(np.random.Generator(source(0)), sigma, 10)

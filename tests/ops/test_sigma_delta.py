@@ -239,6 +239,16 @@ def test_the_kernels_agree_in_single_precision():
         torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_not_a_number_stays_so_in_its_unit(backend):
+    chain, x = transition(time_constants(4, 0.01), 0.004), values(2, 12, 3)
+    x[:, 5, 1] = float("nan")
+    for params in (SigmaDeltaParams(), SigmaDeltaParams(n_max=2, code="first")):
+        h, memory = sigma_delta(x, chain, params, backend=backend)
+        assert h[:, 5:].isnan().all((0, 1)).tolist() == [False, True, False]
+        assert memory.isnan().all((0, 1)).tolist() == [False, True, False]
+
+
 def test_many_samples_of_many_units_keep_apart():
     """Samples share blocks: the last block is not full, and what one sample holds reaches no other."""
     x, memory = values(7, 12, 200, seed=4).requires_grad_(), randn(7, 5, 200).abs().requires_grad_()

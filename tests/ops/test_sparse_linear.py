@@ -160,3 +160,17 @@ def test_torch_sees_proper_operations():
     torch.library.opcheck(custom.sparse_linear, (rows.indptr, rows.units, weight, None))
     checks = ("test_schema", "test_faketensor")  # the rest compares unused room in the list of non-zeros
     torch.library.opcheck(custom.spike_linear, (x, weight, bias), test_utils=checks)
+
+
+@pytest.mark.parametrize("density", [0.05, 0.9])
+def test_autocast_changes_nothing(density):
+    """The kernels compute in the precision of the weights, and so does the dense product."""
+    generator = torch.Generator().manual_seed(0)
+    x = (torch.rand(40, 30, generator=generator) < density).float().requires_grad_()
+    weight, bias = (torch.randn(shape, generator=generator).requires_grad_() for shape in ((7, 30), (7,)))
+    found = []
+    for enabled in (True, False):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            out = spike_linear(x, weight, bias)
+        found.append((out, *torch.autograd.grad(out.square().sum(), (x, weight, bias))))
+    assert all(map(torch.equal, *found))

@@ -155,3 +155,15 @@ def test_triton_is_chosen_by_itself(triton_device):
         (torch.bfloat16, "reference"),
     ):
         assert choose_backend("lif", torch.zeros(1, dtype=dtype, device=triton_device), None) == expected
+
+
+@pytest.mark.parametrize("surrogate", SURROGATES)
+def test_what_is_not_a_number_stays_so_in_its_unit(triton_device, surrogate):
+    current = torch.zeros(2, 8, 3, device=triton_device)
+    current[:, 5, 1] = float("nan")
+    current.requires_grad_()
+    decay = torch.tensor(0.9, device=triton_device)
+    spikes, state = lif(current, LIFParams(decay, surrogate=surrogate), backend="cuda")
+    assert state.membrane.isnan().all(0).tolist() == [False, True, False]
+    (grad,) = torch.autograd.grad(spikes.sum(), current)
+    assert grad[:, 5].isnan().all(0).tolist() == [False, True, False]

@@ -99,3 +99,13 @@ def test_torch_sees_a_proper_operation(triton_device):
 
 def test_triton_is_chosen_by_itself(triton_device):
     assert choose_backend("sigma_delta", torch.zeros(1, device=triton_device), None) == "cuda"
+
+
+def test_what_is_not_a_number_stays_so_in_its_unit(triton_device):
+    chain = transition(time_constants(4, 0.01), 0.004).to(triton_device)
+    x = torch.ones(2, 8, 3, device=triton_device)
+    x[:, 5, 1] = float("nan")
+    for params in (SigmaDeltaParams(), SigmaDeltaParams(n_max=2, code="first")):
+        h, memory = sigma_delta(x, chain, params, backend="cuda")
+        assert h[:, 5:].isnan().all((0, 1)).tolist() == [False, True, False]
+        assert memory.isnan().all((0, 1)).tolist() == [False, True, False]

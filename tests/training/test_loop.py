@@ -225,6 +225,33 @@ def test_what_cannot_be_trained_is_refused():
         fit(Diverged(), trains, trains, dt_s=DT_S)
 
 
+def test_a_gradient_that_is_no_number_changes_no_weight():
+    class Rooted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.ones(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.weight + (0 * x.sum(1)[:, :2] * self.weight).sqrt()  # whose slope at 0 is infinite
+
+    trains, model = early_or_late(16, 0), Rooted()
+    with pytest.raises(InputError, match="norm of the gradient became nan"):
+        fit(model, trains, trains, dt_s=DT_S)
+    assert model.weight.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("name", ["hidden_layers.0.linear.weight", "readout_linear.bias", "readout.log_tau"])
+def test_a_network_with_a_weight_that_is_no_number_is_refused(name: str):
+    trains, net = early_or_late(16, 0), spiking_net()
+    with torch.no_grad():
+        net.get_parameter(name).view(-1)[0] = float("nan")
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    with pytest.raises(InputError, match="became nan"):
+        fit(net, trains, trains, dt_s=DT_S, loss=MeanMembrane())
+    for key, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0, equal_nan=True)
+
+
 def test_samples_can_be_drawn_anew_for_every_epoch():
     train, validation = early_or_late(40, 0), early_or_late(20, 1)
     drawn = []

@@ -181,3 +181,30 @@ def test_spatial_needs_a_loss_at_every_step():
 
 def test_an_update_after_every_step_learns_delays_in_few_trials():
     assert accuracy_on_delays("spatial", EveryStep(), 1, iterations=40, online=True) >= 0.7
+
+
+@pytest.mark.parametrize("rule", ["spatial", "eligibility"])
+def test_what_is_no_number_changes_no_weight(rule):
+    net = live_net(rule)
+    trainer = OnlineTrainer(net, torch.optim.Adam(net.parameters()))
+    with torch.no_grad():
+        net.synapses[1].weight[0, 0] = float("nan")
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    with pytest.raises(InputError, match="training loss became nan"):
+        trainer.trial(spikes(), LABELS)
+    for parameter, old in zip(net.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter.detach(), old, rtol=0, atol=0, equal_nan=True)
+
+
+def test_a_gradient_that_is_no_number_changes_no_weight():
+    class Rooted(EveryStep):
+        """A loss of finite value and infinite slope."""
+
+        def __call__(self, output, labels):
+            return super().__call__(output, labels) + (0 * output).abs().sqrt().sum()
+
+    net = live_net("spatial")
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    with pytest.raises(InputError, match="norm of the gradient became nan"):
+        OnlineTrainer(net, torch.optim.Adam(net.parameters()), loss=Rooted()).trial(spikes(), LABELS)
+    assert all(map(torch.equal, net.parameters(), before))

@@ -78,6 +78,29 @@ def test_learning_on_streams_is_decided_by_its_seed():
 def test_what_cannot_be_learned_on_streams_is_refused():
     trains = tasks.delay.generate(20, seed=0)
     settings = TrainingSettings(epochs=1, batch_size=4)
-    for options, words in (({"rule": "gated"}, "streams"), ({}, "update_every")):
+    refused = ({"rule": "gated"}, "streams"), ({"learn_tau": True}, "learn_tau"), ({}, "update_every")
+    for options, words in refused:
         with pytest.raises(br.InputError, match=words):
             fit_on_streams(delay_net(**options), trains, trains, dt_s=DT_S, settings=settings, update_every=0)
+
+
+def test_samples_drawn_anew_keep_their_labels():
+    trains, other = tasks.delay.generate(20, seed=0), tasks.delay.generate(20, seed=5)
+    settings = TrainingSettings(epochs=2, batch_size=4)
+    course = fit_on_streams(
+        delay_net(), trains, trains, dt_s=DT_S, settings=settings, redraw=lambda rng: trains
+    )
+    assert course.epochs == 2
+    with pytest.raises(br.InputError, match="changed the labels"):
+        fit_on_streams(delay_net(), trains, trains, dt_s=DT_S, settings=settings, redraw=lambda rng: other)
+
+
+def test_what_is_no_number_changes_no_weight():
+    trains, net = tasks.delay.generate(20, seed=0), delay_net()
+    with torch.no_grad():
+        net.synapses[0].weight[0, 0] = float("nan")
+    before = [parameter.detach().clone() for parameter in net.parameters()]
+    with pytest.raises(br.InputError, match="training loss became nan"):
+        fit_on_streams(net, trains, trains, dt_s=DT_S, settings=TrainingSettings(epochs=1, batch_size=4))
+    for parameter, old in zip(net.parameters(), before, strict=True):
+        torch.testing.assert_close(parameter.detach(), old, rtol=0, atol=0, equal_nan=True)

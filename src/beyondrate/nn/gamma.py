@@ -76,7 +76,8 @@ class GammaMemory(nn.Module):
             return self._make(like)
         key = like.dtype, like.device
         if key not in self._made:
-            self._made[key] = self._make(like)
+            with torch.inference_mode(False):  # else they could not be used in training later
+                self._made[key] = self._make(like)
         return self._made[key]
 
     def _make(self, like: Tensor) -> tuple[Tensor, Tensor]:

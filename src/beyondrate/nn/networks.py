@@ -17,7 +17,7 @@ from beyondrate.nn.dropout import UnitDropout
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.readout import LeakyReadout, SumReadout
-from beyondrate.nn.stages import are_known, is_hooked, lif_stages
+from beyondrate.nn.stages import are_known, is_plain, keeps, lif_stages
 from beyondrate.nn.synaptic_delay import SynapticDelayLinear
 from beyondrate.ops.delay import DelayMode
 from beyondrate.ops.feedforward import feedforward
@@ -277,7 +277,9 @@ class SpikingNet(nn.Module):
     @property
     def runs_in_stages(self) -> bool:
         """Whether input spikes run through all layers in one operation, ``beyondrate.ops.feedforward``."""
-        if any(type(layer) is not SpikingLayer or is_hooked(layer) for layer in self.hidden_layers):
+        if not keeps(self, SpikingNet, "sequence"):
+            return False
+        if not all(type(layer) is SpikingLayer and is_plain(layer) for layer in self.hidden_layers):
             return False
         parts = [part for layer in self.hidden_layers for part in layer.children()]
         return are_known([*parts, self.readout_linear, self.readout])

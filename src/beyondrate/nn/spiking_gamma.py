@@ -28,7 +28,7 @@ from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_synapse import GammaSynapse, Past
 from beyondrate.nn.gamma_wiring import Conv, Dense, Spikes, wirings_of
 from beyondrate.nn.losses import Loss
-from beyondrate.nn.stages import are_known, gamma_stages
+from beyondrate.nn.stages import are_known, gamma_stages, keeps
 from beyondrate.ops.feedforward import feedforward
 from beyondrate.ops.gamma import Mode, Scale
 from beyondrate.ops.sigma_delta import Code, quanta
@@ -182,7 +182,8 @@ class SpikingGammaNet(nn.Module):
             >>> net.at(0.0001)(torch.zeros(1, 1000, 2)).shape
             torch.Size([1, 1000, 8])
         """
-        other = self.from_config({**self.config, "dt_s": dt_s, **changes})
+        drawn_for_nothing = torch.Generator()  # and not with torch's own, on which others may count
+        other = self.from_config({**self.config, "dt_s": dt_s, **changes}, generator=drawn_for_nothing)
         other.to(self.synapses[0].weight).load_state_dict(self.state_dict())
         return other.train(self.training)
 
@@ -204,6 +205,8 @@ class SpikingGammaNet(nn.Module):
     def runs_in_stages(self) -> bool:
         """Whether input spikes run through all layers in one operation, ``beyondrate.ops.feedforward``."""
         if self.rule not in ("gated", "full") or any(memory.log_tau is not None for memory in self.memories):
+            return False
+        if not all(keeps(self, SpikingGammaNet, method) for method in ("_run", "_drive", "_encode")):
             return False
         plain = all(isinstance(s.wiring, Dense) and s.bucket_weight is not None for s in self.synapses)
         return plain and are_known([*self.synapses, *self.memories, *self.dropouts, self.encoder])

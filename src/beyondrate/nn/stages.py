@@ -1,7 +1,7 @@
 """Networks of this package as the stages of one operation, ``beyondrate.ops.feedforward``.
 
-A network runs module by module where stages cannot describe its parts, such as a user's own neurons, or where
-a hook listens to one.
+A network runs module by module where stages cannot describe its parts, such as a user's own neurons, where
+it or a part of it does things its own way, or where a hook listens.
 """
 
 from __future__ import annotations
@@ -37,38 +37,54 @@ if TYPE_CHECKING:
     from beyondrate.nn.networks import SpikingNet
     from beyondrate.nn.spiking_gamma import SpikingGammaNet
 
-_KNOWN = {
-    AxonalDelay,
-    GammaMemory,
-    GammaSynapse,
-    LIF,
-    LeakyReadout,
-    SigmaDelta,
-    SpikeLinear,
-    SumReadout,
-    UnitDropout,
+_KNOWN = {  # and what they did when stages were written for them
+    kind: kind.forward
+    for kind in (
+        AxonalDelay,
+        GammaMemory,
+        GammaSynapse,
+        LIF,
+        LeakyReadout,
+        SigmaDelta,
+        SpikeLinear,
+        SumReadout,
+        UnitDropout,
+    )
 }
 
 
 def are_known(parts: Iterable[nn.Module]) -> bool:
-    """Whether stages can describe all that these parts do, and no hook listens to one."""
-    return all(type(part) in _KNOWN and not is_hooked(part) for part in parts)
+    """Whether stages can describe all that these parts do, and no hook listens."""
+    return not _all_are_hooked() and all(
+        _KNOWN.get(type(part)) is type(part).forward and is_plain(part) for part in parts
+    )
 
 
-def is_hooked(part: nn.Module) -> bool:
-    """Whether a hook listens to a part."""
+def is_plain(part: nn.Module) -> bool:
+    """Whether no hook listens to a part, and it has no methods of its own in place of its class'."""
     hooks = part._forward_hooks, part._forward_pre_hooks, part._backward_hooks, part._backward_pre_hooks
-    return any(hooks)
+    return not any(hooks) and vars(part).keys().isdisjoint(vars(type(part)))
+
+
+def keeps(network: nn.Module, kind: type[nn.Module], method: str) -> bool:
+    """Whether a network runs a method of ``kind``, and not one of a subclass or of its own."""
+    return method not in vars(network) and getattr(type(network), method) is getattr(kind, method)
+
+
+def _all_are_hooked() -> bool:
+    """Whether a hook listens to all modules; torch keeps to itself how to know."""
+    return bool(getattr(nn.modules.module, "_has_any_global_hook", lambda: False)())
 
 
 def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage]:
     """Return a network's stages; in training, dropout draws for these samples."""
     stages: list[Stage] = []
     for layer in network.hidden_layers:
-        stages += [Synapses(layer.linear.weight, layer.linear.bias), _units(layer.lif)]
+        weight: Tensor = layer.linear.weight
+        stages += [Synapses(weight, layer.linear.bias), _units(layer.lif, len(weight))]
         dropout = layer.dropout
         if dropout.training and dropout.share > 0:
-            stages.append(Factors(dropout(layer.linear.weight.new_ones(rows.n_samples, layer.lif.n_units))))
+            stages.append(Factors(dropout(weight.new_ones(rows.n_samples, len(weight)))))
         if layer.delay is not None:
             stages.append(Delays(layer.delay.delay_steps, layer.delay.mode))
     return [*stages, *_readout(network)]
@@ -94,7 +110,7 @@ def _readout(network: SpikingNet) -> list[Stage]:
     bias: Tensor | None = network.readout_linear.bias
     readout = network.readout
     if isinstance(readout, LIF):
-        return [Synapses(weight, bias), _units(readout)]
+        return [Synapses(weight, bias), _units(readout, len(weight))]
     decay = torch.ones_like(weight[:, 0])
     if isinstance(readout, LeakyReadout):
         kept = decay_of(readout.log_tau, readout.dt_s)
@@ -103,13 +119,13 @@ def _readout(network: SpikingNet) -> list[Stage]:
     return [Synapses(weight, bias), LeakyUnits(decay)]
 
 
-def _units(lif: LIF) -> LIFUnits:
+def _units(lif: LIF, n_units: int) -> LIFUnits:
     params = lif.params()
     filter_decay = params.current_decay
     return LIFUnits(
         replace(
             params,
-            decay=params.decay.expand(lif.n_units),
-            current_decay=None if filter_decay is None else filter_decay.expand(lif.n_units),
+            decay=params.decay.expand(n_units),
+            current_decay=None if filter_decay is None else filter_decay.expand(n_units),
         )
     )

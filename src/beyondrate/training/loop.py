@@ -21,6 +21,7 @@ from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.nn.lif_traces import LIFRule
 from beyondrate.ops.threads import kernels_first
 from beyondrate.progress import Progress, silent
+from beyondrate.training.finite import finite
 from beyondrate.training.inputs import BinnedInput, takes_spike_rows
 from beyondrate.training.online import OnlineTrainer
 
@@ -132,7 +133,7 @@ def fit(
 
     Raises:
         InputError: if a part is empty, units or labels disagree, a learning rate is given for a parameter
-            that the model does not train, or the loss is not finite.
+            that the model does not train, or the loss or its gradient is not finite.
     """
     loss = loss or CrossEntropy()
     settings = settings or TrainingSettings()
@@ -161,7 +162,7 @@ def fit(
             for anneal in _methods(model, "anneal"):
                 anneal(epoch / settings.epochs)
             if redraw is not None:
-                inputs = BinnedInput(_redrawn(train, redraw(rng)), dt_s, as_rows=as_rows, device=device)
+                inputs = BinnedInput(redrawn(train, redraw(rng)), dt_s, as_rows=as_rows, device=device)
             with kernels_first() if getattr(model, "runs_in_stages", False) else nullcontext():
                 train_losses.append(_train_epoch(model, inputs, labels, learn, settings.batch_size, rng))
             accuracy, validation_loss = evaluate(model, validation, dt_s=dt_s, loss=loss)
@@ -252,12 +253,7 @@ def _train_epoch(
     total = 0.0
     for start in range(0, len(order), batch_size):
         samples = order[start : start + batch_size]
-        value = learn(inputs.batch(samples), labels[torch.from_numpy(samples)])
-        if not math.isfinite(value):
-            raise InputError(
-                f"the training loss became {value}", remedy="lower learning_rate or the input's rate"
-            )
-        total += value * len(samples)
+        total += learn(inputs.batch(samples), labels[torch.from_numpy(samples)]) * len(samples)
     return total / len(order)
 
 
@@ -284,11 +280,11 @@ def _learner(
             parameter.grad = None
         loss_tensor = loss(model(x), labels)
         loss_tensor.backward()
-        nn.utils.clip_grad_norm_(parameters, settings.clip)
-        value = loss_tensor.item()
-        if math.isfinite(value):  # else the weights stay as they are, and the caller says why
-            optimiser.step()
-            updated()
+        norm = nn.utils.clip_grad_norm_(parameters, settings.clip)
+        value = finite(loss_tensor.item(), "training loss")
+        finite(norm.item(), "norm of the gradient")
+        optimiser.step()
+        updated()
         return value
 
     if update_every is None and lif_rule is None:
@@ -323,7 +319,12 @@ def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict
     return [{"params": alike, "lr": rate, "weight_decay": decay} for (rate, decay), alike in groups.items()]
 
 
-def _redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:
+def redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:
+    """Return the samples drawn anew.
+
+    Raises:
+        InputError: if their labels are not those of the samples they take the place of.
+    """
     if not np.array_equal(train.labels, drawn.labels):
         raise InputError("redraw changed the labels", remedy="give the same samples in the same order")
     return drawn

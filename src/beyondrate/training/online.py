@@ -19,6 +19,7 @@ from beyondrate.nn.gamma_losses import loss_support
 from beyondrate.nn.gamma_traces import EligibilityTraces
 from beyondrate.nn.lif_traces import LIF_RULES, LIFRule
 from beyondrate.nn.spiking_gamma import ONLINE_RULES
+from beyondrate.training.finite import finite
 
 
 class OnlineTrainer:
@@ -83,14 +84,18 @@ class OnlineTrainer:
         """Take one time step of ``x``, learn from it, and return the outputs and the loss (0 where none is).
 
         ``last`` says that the trial ends here; the next step starts from rest.
+
+        Raises:
+            InputError: if the loss or its gradient is not finite.
         """
         out = self._stream.step(x)
         value = 0.0
         if last or loss_support(self.loss) == "every step":
             loss = self.loss(out[:, None], labels)
+            value = finite(loss.item(), "training loss")
             loss.backward()
             self._stream.add_gradients()
-            value, self._n_losses = loss.item(), self._n_losses + 1
+            self._n_losses += 1
         self._n_steps += 1
         if last or self._n_steps == self.update_every:
             self._update()
@@ -116,7 +121,8 @@ class OnlineTrainer:
         for parameter in self.net.parameters():
             if parameter.grad is not None:
                 parameter.grad /= self._n_losses
-        nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        norm = nn.utils.clip_grad_norm_(self.net.parameters(), self.clip)
+        finite(norm.item(), "norm of the gradient")
         self.optimiser.step()
         self.optimiser.zero_grad(set_to_none=True)
         self._n_losses = 0

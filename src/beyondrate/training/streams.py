@@ -22,7 +22,8 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import EveryStep, GammaState, SpikingGammaNet
 from beyondrate.progress import Progress, silent
-from beyondrate.training.loop import FitResult, TrainingSettings, evaluate, one_cycle
+from beyondrate.training.finite import finite
+from beyondrate.training.loop import FitResult, TrainingSettings, evaluate, one_cycle, redrawn
 
 
 class StreamStep(NamedTuple):
@@ -124,7 +125,8 @@ def fit_on_streams(
         progress: told after each epoch.
 
     Raises:
-        InputError: if the rule needs whole trials or has traces, or there are fewer steps than one.
+        InputError: if the rule needs whole trials or has traces, time constants are to be learned, there are
+            fewer steps than one, redraw changes the labels, or the loss or its gradient is not finite.
 
     Example:
         >>> from beyondrate import tasks
@@ -136,6 +138,8 @@ def fit_on_streams(
     """
     if net.rule != "spatial":
         raise InputError(f"rule {net.rule!r} cannot learn on streams", remedy="give rule 'spatial'")
+    if net.config["learn_tau"]:
+        raise InputError("learn_tau needs whole trials", remedy="give learn_tau=False")
     if update_every < 1:
         raise InputError(f"update_every is {update_every}", remedy="give 1 step or more")
     loss, rng = EveryStep(), np.random.default_rng(seed)
@@ -152,17 +156,18 @@ def fit_on_streams(
     best_epoch, best_weights = 0, copy.deepcopy(net.state_dict())
     for epoch in range(settings.epochs):
         if redraw is not None:
-            streams.show(redraw(rng))
+            streams.show(redrawn(train, redraw(rng)))
         net.train()
         total = 0.0
         for step in range(1, n_steps + 1):
             x, labels, begins = streams.step()
             out, state = net.step(x, _begun(net, state, begins), cut=True)
             value = loss(out[:, None], labels)
+            total += finite(value.item(), "training loss")
             (value / update_every).backward()
-            total += value.item()
             if step % update_every == 0 or step == n_steps:
-                nn.utils.clip_grad_norm_(net.parameters(), settings.clip)
+                norm = nn.utils.clip_grad_norm_(net.parameters(), settings.clip)
+                finite(norm.item(), "norm of the gradient")
                 optimiser.step()
                 optimiser.zero_grad(set_to_none=True)
                 schedule.step()

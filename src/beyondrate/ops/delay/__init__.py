@@ -20,16 +20,19 @@ from beyondrate.errors import InputError
 from beyondrate.ops.backend import Backend, choose_backend
 from beyondrate.ops.delay import custom, reference
 
-__all__ = ["DELAY_MODES", "DelayMode", "delay", "delay_step", "initial_history"]
+__all__ = ["DELAY_MODES", "DelayMode", "check_delays", "delay", "delay_step", "initial_history"]
 
 DelayMode = Literal["linear", "floor", "central"]
 DELAY_MODES: tuple[str, ...] = get_args(DelayMode)
 
 History = Float[Tensor, "batch past unit"]
 
+_MOST_STEPS = 1 << 31
+
 
 def initial_history(like: Float[Tensor, "batch ... unit"], delays: Float[Tensor, " unit"]) -> History:
     """Return a silent past that is long enough for these delays, for inputs such as ``like``."""
+    _check_steps(delays)
     return like.new_zeros(like.shape[0], _steps_to_keep(delays), like.shape[-1])
 
 
@@ -55,14 +58,14 @@ def delay(
         backend: "reference", "cpu", "cuda", or None for the fastest that takes ``x``.
 
     Raises:
-        InputError: if the mode is unknown or a delay is negative.
+        InputError: if the mode is unknown, or a delay is negative, not a number or beyond all bounds.
 
     Example:
         >>> y, _ = delay(torch.tensor([[[1.0], [0.0], [0.0], [0.0]]]), torch.tensor([1.25]))
         >>> y.flatten().tolist()
         [0.0, 0.75, 0.25, 0.0]
     """
-    _check(delays, mode)
+    check_delays(delays, mode)
     n_past = 0
     if history is not None:
         n_past = history.shape[1]
@@ -81,7 +84,7 @@ def delay_step(
     mode: DelayMode = "linear",
 ) -> tuple[Float[Tensor, "batch unit"], History]:
     """Advance by one time step: the mathematics of ``delay`` for a caller that holds the history."""
-    _check(delays, mode)
+    check_delays(delays, mode)
     past_and_now = torch.cat([history, x[:, None]], dim=1)
     return reference.delay(past_and_now, delays, mode, history.shape[1])[:, 0], past_and_now[:, 1:]
 
@@ -94,9 +97,23 @@ def _last_steps(x: Float[Tensor, "batch time unit"], n_steps: int) -> History:
     return x[:, x.shape[1] - n_steps :]
 
 
-def _check(delays: Float[Tensor, " unit"], mode: str) -> None:
+def check_delays(delays: Float[Tensor, " unit"], mode: str) -> None:
+    """Refuse what is no delay: kernels would read beyond the ends of the sequence.
+
+    Raises:
+        InputError: as ``delay`` does.
+    """
     if mode not in DELAY_MODES:
         raise InputError(f"delay mode is {mode!r}", remedy=f"give one of {', '.join(DELAY_MODES)}")
-    shortest = float(delays.detach().min()) if delays.numel() else 0.0
-    if not shortest >= 0:
-        raise InputError(f"a delay is {shortest:g} steps", remedy="give delays of 0 or more")
+    _check_steps(delays)
+
+
+def _check_steps(delays: Float[Tensor, " unit"]) -> None:
+    if not delays.numel():
+        return
+    shortest, longest = torch.stack(delays.detach().aminmax()).tolist()  # one look, for which a GPU waits
+    if not (shortest >= 0 and longest < _MOST_STEPS):  # nor where one is not a number
+        wrong = longest if shortest >= 0 else shortest
+        raise InputError(
+            f"a delay is {wrong:g} steps", remedy=f"give delays of 0 or more, and less than {_MOST_STEPS}"
+        )

@@ -23,6 +23,7 @@ from torch.autograd.function import once_differentiable
 from beyondrate.errors import InputError
 from beyondrate.ops.backend import Backend, choose_backend
 from beyondrate.ops.feedforward import reference
+from beyondrate.ops.feedforward.check import check_stages
 from beyondrate.ops.feedforward.stages import (
     Delays,
     Factors,
@@ -61,7 +62,8 @@ def feedforward(
     runs stage by stage.
 
     Raises:
-        InputError: if the first stage is not synapses, or the backend cannot take these tensors.
+        InputError: if the first stage is not synapses, a tensor has not one entry for each unit that
+            reaches it, a delay is none, or the backend cannot take these tensors.
 
     Example:
         >>> from beyondrate.ops.lif import LIFParams
@@ -73,6 +75,7 @@ def feedforward(
     """
     if not stages or not isinstance(stages[0], Synapses):
         raise InputError("a network's first stage is not synapses", remedy="begin with the input's synapses")
+    check_stages(rows, stages)
     weight = stages[0].weight
     elsewhere = torch.compiler.is_compiling() or weight.device.type != "cpu"
     too_long = rows.n_steps > _MOST_STEPS and not splits_time(stages)

@@ -101,13 +101,16 @@ class LeakyWorker:
 
 
 class DelaysWorker:
-    """Axonal delays; their tiles hold whole sequences."""
+    """Axonal delays; their tiles hold whole sequences.
 
-    def __init__(self, stage: Delays, room: Room) -> None:
+    Synapses right after them keep what arrives, so that it need not be found once more on the way back.
+    """
+
+    def __init__(self, stage: Delays, room: Room, *, feeds_synapses: bool) -> None:
         self.split, self.central = split(stage.steps, stage.mode, room.cut.n_steps), stage.mode == "central"
         self.delayed, self.grad = room.tile(room.n_units), room.tile(room.n_units)
         self.per_sample, self.kept = room.samples(), room.kept
-        self.x = self.delayed[:0]
+        self.x, self.feeds_synapses = self.delayed[:0], feeds_synapses
 
     def begin(self) -> None:
         self.per_sample[:] = 0
@@ -117,7 +120,7 @@ class DelaysWorker:
 
     def forward(self, tile: Tile, x: Array) -> Array:
         self.x, out = x, shaped_like(self.delayed, x)
-        if tile not in self.kept:  # else the synapses that follow know already what arrives
+        if not (self.feeds_synapses and tile in self.kept):
             self.kept[tile] = True
             delay_forward(x, *self.split, 0, out, 0, tile.n_samples)
         return out

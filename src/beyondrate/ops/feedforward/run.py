@@ -102,14 +102,14 @@ class Run:
 
     def _new_workers(self) -> list[Worker]:
         SCRATCH.begin()
-        before = None, *self.stages[:-1]
+        before, after = (None, *self.stages[:-1]), (*self.stages[1:], None)
         rooms = (
             Room(self.cut, *sizes, states, kept, self.dtype)
             for sizes, states, kept in zip(pairwise(self.sizes), self.states, self.kept, strict=True)
         )
-        return [self._worker(*each) for each in zip(self.stages, before, rooms, strict=True)]
+        return [self._worker(*each) for each in zip(self.stages, before, after, rooms, strict=True)]
 
-    def _worker(self, stage: Stage, before: Stage | None, room: Room) -> Worker:
+    def _worker(self, stage: Stage, before: Stage | None, after: Stage | None, room: Room) -> Worker:
         if isinstance(stage, Synapses):
             if before is None:
                 return InputSynapses(stage, room, self.indptr, self.units)
@@ -119,7 +119,7 @@ class Run:
         if isinstance(stage, LeakyUnits):
             return LeakyWorker(stage, room)
         if isinstance(stage, Delays):
-            return DelaysWorker(stage, room)
+            return DelaysWorker(stage, room, feeds_synapses=isinstance(after, Synapses))
         if isinstance(stage, Factors):
             return FactorsWorker(stage, room)
         return GammaWorker(stage, room) if isinstance(stage, GammaMemories) else SigmaDeltaWorker(stage, room)

@@ -6,6 +6,7 @@ sets one row to a weighted sum of itself and a few others. A loop over lanes wri
 so that the compiler can check them for overlap and vectorise; blocks make it long enough to be worth the
 check, and rows that begin with a line of the cache halve its time. A product and a sum may be rounded once.
 Numbers below ``_TINY`` become 0, because arithmetic on denormal numbers is slow on many processors.
+What is not a number stays so.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def advance(
         for j in range(np.uint64(n_lanes)):
             inflow = (w_a * memory[a, j] + w_b * memory[b, j]) + (w_c * memory[c, j] + w_d * memory[d, j])
             m = own * memory[k, j] + inflow
-            memory[k, j] = m if abs(m) > tiny else zero
+            memory[k, j] = zero if abs(m) <= tiny else m
 
 
 @kernel

@@ -4,7 +4,8 @@ Written for the compiler and the memory. A loop over units writes one or two arr
 vectorises it only if it has few arrays to check for overlap. Rows are indexed and not sliced, because a
 slice counts references. The backward pass first sweeps forward over a block of steps, because memory
 that is read backwards first is fetched slowly. Numbers below ``_TINY`` become 0, because arithmetic on
-denormal numbers is slow on many processors.
+denormal numbers is slow on many processors. What is not a number
+stays so.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ def lif_forward(
             if len(current_decay) > 0:
                 for j in range(n_units):
                     u = current_decay[j] * state_u[n, j] + current[n, t, j]
-                    state_u[n, j] = u if abs(u) > tiny else zero
+                    state_u[n, j] = zero if abs(u) <= tiny else u
                 for j in range(n_units):
                     v = decay[j] * state_v[n, j] + state_u[n, j]
-                    membrane[n, t, j] = v if abs(v) > tiny else zero
+                    membrane[n, t, j] = zero if abs(v) <= tiny else v
             else:
                 for j in range(n_units):
                     v = decay[j] * state_v[n, j] + current[n, t, j]
-                    membrane[n, t, j] = v if abs(v) > tiny else zero
+                    membrane[n, t, j] = zero if abs(v) <= tiny else v
             for j in range(n_units):
                 v = membrane[n, t, j]
                 s = one if v >= one else zero
@@ -102,7 +103,7 @@ def lif_backward(
                 s = one if v >= one else zero
                 kept = (one - hard * s) - reset_slopes[j] * (hard * v + (one - hard))
                 g = grad_v[n, j] * kept + grad_current[n, t, j]
-                grad_current[n, t, j] = g if abs(g) > tiny else zero
+                grad_current[n, t, j] = zero if abs(g) <= tiny else g
             _membrane_before(membrane, state_v, n, t, hard, before)
             for j in range(n_units):
                 grad_decay[n, j] += grad_current[n, t, j] * before[j]
@@ -115,7 +116,7 @@ def lif_backward(
                 for j in range(n_units):
                     g = grad_current[n, t, j] + grad_u[n, j]
                     grad_current[n, t, j] = g
-                    grad_u[n, j] = current_decay[j] * g if abs(g) > tiny else zero
+                    grad_u[n, j] = zero if abs(g) <= tiny else current_decay[j] * g
         if len(current_decay) > 0 and n_steps > 0:
             for j in range(n_units):
                 grad_current_decay[n, j] += grad_current[n, 0, j] * state_u[n, j]
@@ -190,7 +191,7 @@ def leaky_forward(
         for t in range(n_steps):
             for j in range(n_units):
                 v = decay[j] * state[n, j] + current[n, t, j]
-                state[n, j] = v if abs(v) > tiny else zero
+                state[n, j] = zero if abs(v) <= tiny else v
             for j in range(n_units):
                 membrane[n, t, j] = state[n, j]
 
@@ -214,7 +215,7 @@ def leaky_backward(
         for t in range(n_steps - 1, -1, -1):
             for j in range(n_units):
                 g = grad_membrane[n, t, j] + grad_state[n, j]
-                grad_current[n, t, j] = g if abs(g) > tiny else zero
+                grad_current[n, t, j] = zero if abs(g) <= tiny else g
             for j in range(n_units):
                 before = membrane[n, t - 1, j] if t > 0 else state[n, j]
                 grad_decay[n, j] += grad_current[n, t, j] * before

@@ -26,7 +26,7 @@ def _surrogate_derivative(x: tl.tensor, SURROGATE: tl.constexpr, SLOPE: tl.const
     elif SURROGATE == "atan":
         derivative = 1 / (z * z + 1)
     elif SURROGATE == "triangle":
-        derivative = tl.maximum(1 - z, 0.0)
+        derivative = tl.where(z >= 1, 0.0, 1 - z)  # a maximum would make 0 of what is not a number
     else:
         e = tl.exp(-z)
         derivative = 4 * e / ((1 + e) * (1 + e))

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 from jaxtyping import Float64
 
+from beyondrate.errors import InputError
 from beyondrate.ops.normals import reference
 
 __all__ = ["draw_normals"]
@@ -22,6 +23,9 @@ def draw_normals(rng: np.random.Generator, sigma: float, n: int) -> Float64[np.n
 
     A generator with another source than PCG64 draws them itself.
 
+    Raises:
+        InputError: if ``sigma`` is negative or not a number.
+
     Example:
         >>> ours, theirs = np.random.default_rng(0), np.random.default_rng(0)
         >>> bool((draw_normals(ours, 2.5, 1000) == theirs.normal(0, 2.5, 1000)).all())
@@ -29,6 +33,8 @@ def draw_normals(rng: np.random.Generator, sigma: float, n: int) -> Float64[np.n
         >>> ours.random() == theirs.random()
         True
     """
+    if not sigma >= 0:
+        raise InputError(f"sigma is {sigma}", remedy="give 0 or more")
     if type(rng.bit_generator) is not np.random.PCG64 or not _agrees():
         return reference.draw_normals(rng, sigma, n)
     return _drawn(rng.bit_generator, sigma, n)

@@ -46,11 +46,12 @@ def _encode(
         memory = advanced(matrix, memory)
         p = tl.sum(memory, axis=0) if USE_SUM else first_bucket(memory, BUCKETS)
         value = tl.load(x + at, mask=exists, other=0.0)
-        z = tl.maximum(value, 0.0) - p
+        z = tl.where(value <= 0, 0.0, value) - p  # a maximum would make 0 of what is not a number
         threshold = THETA0 + ADAPTATION * p
-        quanta = tl.maximum(tl.floor((z - RHO * threshold) / threshold) + 1, 0.0)
+        quanta = tl.floor((z - RHO * threshold) / threshold) + 1
+        quanta = tl.where(quanta <= 0, 0.0, quanta)
         if MOST_QUANTA is not None:
-            quanta = tl.minimum(quanta, MOST_QUANTA)
+            quanta = tl.where(quanta >= MOST_QUANTA, MOST_QUANTA, quanta)
         height = quanta * threshold
         flag = (value > 0).to(tl.uint8) * 2
         if GATED:

@@ -53,7 +53,8 @@ def spike_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> tuple[Tensor
     in_pieces(partial(cpu.count_active, views[0], views[1][1:]), len(x), x.shape[1])
     np.cumsum(views[1], out=views[1])
     if indptr[-1] > room:
-        return torch.nn.functional.linear(x, weight, bias), indptr, units, values
+        with torch.autocast(x.device.type, enabled=False):  # as precise as the sparse product
+            return torch.nn.functional.linear(x, weight, bias), indptr, units, values
     in_pieces(partial(cpu.find_active, *views), len(x), x.shape[1])
     return _forward(indptr, units, values, weight, bias), indptr, units, values
 
