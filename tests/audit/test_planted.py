@@ -24,7 +24,7 @@ def audited(trains: br.SpikeTrains, **options: object) -> AuditResult:
 
 
 def kinds_named(result: AuditResult) -> list[str]:
-    named = [k for k in result.report["kinds"] if k["claimed"] and k["own"]]
+    named = [k for k in result.report["kinds"] if k["claimed"] and k["origin"] == "own"]
     return [k["kind"] for k in sorted(named, key=lambda k: -k["accuracy"])]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from beyondrate.audit.metrics import Interval
 from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
-from beyondrate.audit.verdict import Verdict, judge, judge_models
+from beyondrate.audit.verdict import Verdict, judge, judge_models, kind_origin
 
 N_TEST = 400
 LABELS = np.arange(N_TEST) % 4
@@ -139,17 +139,74 @@ def test_counts_that_leak_into_norm_are_warned_of():
     assert any("do not use this norm" in warning for warning in verdict.warnings)
 
 
-def test_a_kind_that_follows_from_onset_is_not_named_as_its_own():
-    kind = {"variant": "norm", "low": 0.5, "high": 0.7, "validation_accuracy": 0.6, "claimed": True}
-    verdict = verdict_of(
-        timed(),
-        kinds=(
-            {**kind, "kind": "onset", "accuracy": 0.6, "own": True},
-            {**kind, "kind": "order", "accuracy": 0.65, "own": False},
-        ),
+def kind_line(kind: str, accuracy: float, **facts: object) -> dict:
+    line = {"variant": "norm", "low": accuracy - 0.1, "high": accuracy + 0.1, "validation_accuracy": accuracy}
+    return {**line, "kind": kind, "accuracy": accuracy, "claimed": True, "confounded": False, **facts}
+
+
+def test_every_claimed_kind_is_named_with_where_it_comes_from():
+    kinds = (
+        kind_line("onset", 0.6, origin="own"),
+        kind_line("order", 0.65, origin="onset"),
+        kind_line("lag", 0.5, origin="not decided"),
+        kind_line("ISI", 0.3, origin="not decided", claimed=False),
     )
-    assert "onset" in verdict["kinds"].sentence.split(".")[0]
-    assert "order tells follows from onset" in verdict["kinds"].sentence
+    finding = verdict_of(timed(), kinds=kinds)["kinds"]
+    named, follows, undecided = finding.sentence.removesuffix(".").split(". ")
+    positions = [named.index(words) for words in ("(order) 65 %", "(onset) 60 %", "(lag) 50 %")]
+    assert positions == sorted(positions)
+    assert "ISI" not in finding.sentence
+    assert follows == "What order tells follows from onset"
+    assert undecided == "Whether what lag tells follows from onset is not decided"
+    assert finding.claimed and finding.interval.estimate == 0.65
+
+
+@pytest.mark.parametrize("origin", ["own", "onset", "not decided"])
+def test_no_kind_is_said_to_tell_only_where_none_is_claimed(origin: str):
+    claimed = verdict_of(timed(), kinds=(kind_line("synchrony", 0.8, origin=origin),))["kinds"]
+    assert claimed.claimed and "coincidences of units (synchrony) 80 %" in claimed.sentence
+    assert "No kind" not in claimed.sentence
+    not_claimed = kind_line("synchrony", 0.8, origin=origin, claimed=False)
+    finding = verdict_of(timed(), kinds=(not_claimed,))["kinds"]
+    assert not finding.claimed and finding.sentence.startswith("No kind of timing (synchrony) alone")
+
+
+def test_kinds_in_which_counts_may_show_are_named_as_such():
+    confounded = kind_line("ISI", 0.9, origin="own", claimed=False, confounded=True)
+    other = kind_line("onset", 0.3, origin="own", claimed=False)
+    sentence = verdict_of(timed(), kinds=(confounded, other))["kinds"].sentence
+    assert "No kind of timing (onset)" in sentence
+    assert "Of ISI nothing is claimed: units are pooled" in sentence
+
+
+NOTHING_MORE = Interval(0.01, -0.02, 0.04)
+SOMETHING_MORE = Interval(0.2, 0.1, 0.3)
+OPEN = Interval(0.04, -0.02, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "strict", "beyond", "p_profile", "origin"),
+    [
+        ("order", SOMETHING_MORE, SOMETHING_MORE, 1e-4, "own"),
+        ("order", OPEN, NOTHING_MORE, 1e-4, "onset"),
+        ("order", OPEN, NOTHING_MORE, 0.2, "not decided"),
+        ("order", OPEN, OPEN, 1e-4, "not decided"),
+        ("onset", NOTHING_MORE, NOTHING_MORE, 1e-4, "own"),
+    ],
+)
+def test_a_kind_follows_from_onset_only_where_that_is_shown(kind, strict, beyond, p_profile, origin):
+    assert kind_origin(kind, strict, beyond, p_profile) == origin
+
+
+@pytest.mark.parametrize(
+    ("counts", "claimed", "warned"),
+    [(0.6, ("ISI",), True), (0.25, ("ISI",), False), (0.6, ("ISI", "lag"), False), (0.6, ("lag",), False)],
+)
+def test_intervals_alone_on_norm_may_be_the_former_rate_if_there_was_one(counts, claimed, warned):
+    kinds = tuple(kind_line(kind, 0.7, origin="own", claimed=kind in claimed) for kind in ("ISI", "lag"))
+    verdict = verdict_of(timed(), (Arm("whole", "rate"), {CLEAN: counts}), kinds=kinds)
+    assert verdict["rate"].claimed == (counts == 0.6)
+    assert any("former rate" in warning for warning in verdict.warnings) == warned
 
 
 def test_a_model_that_was_given_is_judged_by_what_it_keeps_without_times():

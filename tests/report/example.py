@@ -102,7 +102,8 @@ def full(seed: int = 0) -> dict[str, Any]:
                 "p": p,
                 "claimed": p < 0.001,
                 "from_profile": profile,
-                "own": kind != "synchrony",
+                "confounded": False,
+                "origin": {"synchrony": "onset", "ISI": "not decided"}.get(kind, "own"),
             }
             for kind, accuracy, profile, p in [
                 ("onset", 0.33, 0.33, 2.5e-4),

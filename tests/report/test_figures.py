@@ -144,7 +144,7 @@ def test_kinds_tell_claimed_from_not_claimed_by_shape(drawn):
     }
     assert symbols == {
         "onset": "circle",
-        "ISI": "circle",
+        "ISI": "circle-cross-open",
         "order": "circle",
         "synchrony": "circle-open-dot",
         "lag": "circle-open",

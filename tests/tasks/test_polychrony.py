@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from beyondrate import tasks
-from beyondrate.audit.kinds import kind_features
+from beyondrate.audit.kind_features import kind_features
 from beyondrate.errors import InputError
 from beyondrate.tasks.polychrony import patterns_us
 
@@ -62,7 +62,7 @@ def test_times_and_intervals_of_a_unit_are_alike_in_all_classes():
 
 def test_zero_lag_coincidences_are_alike_in_all_classes():
     trains = tasks.polychrony.generate(8000, seed=0)
-    pairs = kind_features(trains, "synchrony", 5).values[:, :, 0]
+    pairs = kind_features([trains], "synchrony", 5)[0].values[:, :, 0]
     assert 0.02 < pairs.mean() < 1
     assert stats.kruskal(*(pairs[trains.labels == k].sum(axis=1) for k in range(4))).pvalue > 1e-4
     expected = 2 * 5 / 1000 * (9 - 1)  # all but the pattern's own pairs, which are farther apart

@@ -22,7 +22,7 @@ from beyondrate.audit.metrics import (
 )
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.result import AuditResult, row_dicts
-from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge
+from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge, kind_origin
 from beyondrate.datasets.info import describe
 from beyondrate.events import SpikeTrains
 
@@ -139,11 +139,7 @@ def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:
 
 
 def _kinds(held_out: HeldOut, variant: str, found: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """Return how well each kind of timing tells the classes; p-values are corrected for their number.
-
-    A kind is its own where it tells more than it does from data of which only counts and profile are left;
-    else it follows from onset.
-    """
+    """Return how well each kind of timing tells the classes; p-values are corrected for their number."""
     predictions = [np.array([kind["classes"]], dtype=np.int32) for kind in found]
     p_values = holm([chance_p_value(predicted, held_out, seed=seed) for predicted in predictions])
     resampler = Resampler(held_out, seed=seed)
@@ -151,8 +147,14 @@ def _kinds(held_out: HeldOut, variant: str, found: list[dict[str, Any]], seed: i
     for kind, predicted, p_value in zip(found, predictions, p_values, strict=True):
         correct = predicted == held_out.labels
         accuracy, low, high = accuracy_interval(correct, resampler)
-        from_profile = np.array([kind["correct_from_profile"]], dtype=bool)
-        beyond = difference_interval(correct, from_profile, resampler, CLAIM_CONFIDENCE)
+        profile = np.array([kind["classes_from_profile"]], dtype=np.int32)
+        from_profile = profile == held_out.labels
+        origin = kind_origin(
+            kind["kind"],
+            difference_interval(correct, from_profile, resampler, CLAIM_CONFIDENCE),
+            difference_interval(correct, from_profile, resampler),
+            chance_p_value(profile, held_out, seed=seed),
+        )
         lines.append(
             {
                 "variant": variant,
@@ -164,9 +166,10 @@ def _kinds(held_out: HeldOut, variant: str, found: list[dict[str, Any]], seed: i
                 "high": high,
                 "chance": held_out.chance,
                 "p": p_value,
-                "claimed": p_value <= CLAIM_LEVEL,
+                "claimed": p_value <= CLAIM_LEVEL and not kind["confounded"],
+                "confounded": kind["confounded"],
                 "from_profile": resampler.mean(from_profile),
-                "own": kind["kind"] == "onset" or beyond.low > 0,
+                "origin": origin,
             }
         )
     return lines

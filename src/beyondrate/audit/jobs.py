@@ -86,7 +86,8 @@ def _kinds(folder: RunFolder, job: Job, tell: Tell) -> dict[str, Any]:
                 "settings": kind.settings,
                 "validation_accuracy": kind.validation_accuracy,
                 "classes": kind.predictions.tolist(),
-                "correct_from_profile": kind.correct_from_profile.tolist(),
+                "classes_from_profile": kind.from_profile.tolist(),
+                "confounded": kind.confounded,
             }
             for kind in found
         ]

@@ -16,6 +16,7 @@ from beyondrate.audit.outcomes import CLEAN, Arm, Outcomes, Test
 
 CLAIM_LEVEL = 0.001
 CLAIM_CONFIDENCE = 1 - 2 * CLAIM_LEVEL  # two-sided interval whose lower end is passed once in 1/CLAIM_LEVEL
+NEGLIGIBLE_GAIN = 0.05  # in accuracy: a kind that surely tells less beyond onset follows from it
 SEEDS_TO_QUOTE = 5
 REVERSED = ("reverse", 0.0)
 AT_RANDOM_TIMES = ("replace", 1.0)
@@ -98,7 +99,8 @@ def judge(
         )
         if finding is not None
     ]
-    return Verdict(_headline(findings), tuple(findings), (*warnings, *_outcome_warnings(outcomes)))
+    warnings = (*warnings, *_outcome_warnings(outcomes), *_former_rate_warning(findings, kinds))
+    return Verdict(_headline(findings), tuple(findings), warnings)
 
 
 def judge_models(outcomes: Outcomes) -> Verdict:
@@ -231,22 +233,58 @@ def _whole_gain(outcomes: Outcomes) -> Finding | None:
 def _kinds(kinds: Sequence[Mapping[str, Any]]) -> Finding | None:
     if not kinds:
         return None
-    claimed = sorted((k for k in kinds if k["claimed"]), key=lambda k: -k["accuracy"])
-    found = [k for k in claimed if k["own"]]
-    if not found:
-        strongest = max(kinds, key=lambda k: k["accuracy"])
-        interval = Interval(strongest["accuracy"], strongest["low"], strongest["high"])
-        sentence = (
-            "No kind of timing (onset, ISI, synchrony, order, lag) alone tells the classes above chance."
+    strongest, *others = sorted(kinds, key=lambda k: (not k["claimed"], -k["accuracy"]))
+    claimed = [k for k in (strongest, *others) if k["claimed"]]
+    if claimed:
+        named = ", ".join(f"{KIND_WORDS[k['kind']]} {_percent(k['accuracy'])}" for k in claimed)
+        sentences = [
+            f"Kinds of timing that tell the classes on {strongest['variant']}, each read alone: {named}.",
+            *_origins(claimed),
+        ]
+    else:
+        read = ", ".join(k["kind"] for k in kinds if not k["confounded"])
+        sentences = [f"No kind of timing ({read}) alone tells the classes above chance."]
+    confounded = [k["kind"] for k in kinds if k["confounded"]]
+    if confounded:
+        sentences.append(
+            f"Of {', '.join(confounded)} nothing is claimed: units are pooled whose counts differ between "
+            "samples, and counts may show there."
         )
-        return Finding("kinds", "Kind of timing", sentence, interval, "accuracy", False)
-    interval = Interval(found[0]["accuracy"], found[0]["low"], found[0]["high"])
-    named = ", ".join(f"{KIND_WORDS[k['kind']]} {_percent(k['accuracy'])}" for k in found)
-    sentence = f"Kinds of timing that tell the classes on {found[0]['variant']}, each read alone: {named}."
-    follow = [k["kind"] for k in claimed if not k["own"]]
+    interval = Interval(strongest["accuracy"], strongest["low"], strongest["high"])
+    return Finding("kinds", "Kind of timing", " ".join(sentences), interval, "accuracy", bool(claimed))
+
+
+def _origins(claimed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Say of which kinds what they tell follows from onset, and of which that is open."""
+    sentences = []
+    follow = [k["kind"] for k in claimed if k["origin"] == "onset"]
     if follow:
-        sentence += f" What {', '.join(follow)} tell{'s' * (len(follow) == 1)} follows from onset."
-    return Finding("kinds", "Kind of timing", sentence, interval, "accuracy", True)
+        sentences.append(f"What {', '.join(follow)} tell{'s' * (len(follow) == 1)} follows from onset.")
+    undecided = [k["kind"] for k in claimed if k["origin"] == "not decided"]
+    if undecided:
+        told = f"{', '.join(undecided)} tell{'s' * (len(undecided) == 1)}"
+        sentences.append(f"Whether what {told} follows from onset is not decided.")
+    return sentences
+
+
+def kind_origin(kind: str, strict: Interval, beyond: Interval, p_profile: float) -> str:
+    """Return whether a kind is its "own", follows from "onset", or this is "not decided".
+
+    Args:
+        kind: of KINDS.
+        strict: how much more it tells than from data of which only counts and profile are left, at
+            CLAIM_CONFIDENCE.
+        beyond: the same, at 95 %.
+        p_profile: p-value of what it tells from those data.
+
+    Example:
+        >>> kind_origin("lag", Interval(0.02, -0.05, 0.09), Interval(0.02, -0.02, 0.06), p_profile=1e-4)
+        'not decided'
+    """
+    if kind == "onset" or strict.low > 0:
+        return "own"
+    follows = p_profile <= CLAIM_LEVEL and beyond.high < NEGLIGIBLE_GAIN
+    return "onset" if follows else "not decided"
 
 
 KIND_WORDS = {
@@ -455,6 +493,19 @@ def _outcome_warnings(outcomes: Outcomes) -> list[str]:
             f"{SEEDS_TO_QUOTE} or more before they are quoted (--seeds {SEEDS_TO_QUOTE})."
         )
     return warnings
+
+
+def _former_rate_warning(findings: Sequence[Finding], kinds: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Warn where intervals on norm may show the rate that thinning took from the counts."""
+    told_by_counts = any(finding.key == "rate" and finding.claimed for finding in findings)
+    claimed = [k["kind"] for k in kinds if k["variant"] == "norm" and k["claimed"]]
+    if not told_by_counts or claimed != ["ISI"]:
+        return []
+    return [
+        "ISI is the only kind of timing found on norm, and counts tell the classes on whole: thinning takes "
+        "the rate out of the counts of units that fire regularly, but leaves it in their intervals, so what "
+        "intervals tell may be the former rate."
+    ]
 
 
 # Wording -------------------------------------------------------------------------------------------------

@@ -163,8 +163,10 @@ def _standing(kind: Entry) -> tuple[str, str]:
     """Return what is claimed of a kind of timing, and its symbol."""
     if not kind["claimed"]:
         return f"{kind['kind']}, not claimed", "circle-open"
-    if not kind.get("own", True):
+    if kind.get("origin") == "onset":
         return f"{kind['kind']}, follows from onset", "circle-open-dot"
+    if kind.get("origin") == "not decided":
+        return f"{kind['kind']}, claimed, not decided whether it follows from onset", "circle-cross-open"
     return f"{kind['kind']}, claimed", "circle"
 
 

@@ -57,7 +57,7 @@ MODELS = {
 }
 
 KINDS = {
-    "onset": "when each unit fires first",
+    "onset": "when each unit fires since the sample's start",
     "ISI": "the intervals between a unit's own spikes",
     "synchrony": "which units fire at the same time",
     "order": "which unit fires before which",
