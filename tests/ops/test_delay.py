@@ -177,3 +177,13 @@ def test_what_is_no_delay_is_refused_everywhere(steps):
             delay_step(x[:, 0], delays, history, mode=mode)
     with pytest.raises(InputError, match="a delay is"):
         initial_history(x, delays)
+
+
+@pytest.mark.parametrize("n_delays", [1, 2, 4])
+def test_there_is_one_delay_a_unit(n_delays):
+    """Kernels look at no size, and would read beyond the end."""
+    x, delays = torch.zeros(1, 4, 3), torch.ones(n_delays)
+    with pytest.raises(InputError, match=r"delays have shape .*give shape \(3,\)"):
+        delay(x, delays)
+    with pytest.raises(InputError, match=r"delays have shape .*give shape \(3,\)"):
+        delay_step(x[:, 0], delays, torch.zeros(1, 3, 3))

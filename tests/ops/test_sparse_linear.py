@@ -151,6 +151,20 @@ def test_a_weight_of_other_units_is_refused():
         sparse_linear(random_rows(2, 3, 5, 9), torch.zeros(2, 4))
 
 
+def test_tensors_of_other_sizes_are_refused():
+    """Kernels look at no size, and would read beyond the end."""
+    x, weight = torch.zeros(2, 5, 30), torch.zeros(7, 30)
+    x[:, :, 3] = 1.0
+    with pytest.raises(InputError, match="weight has 20 columns for spikes of 30 units"):
+        spike_linear(x, weight[:, :20])
+    rows = SpikeRows(torch.tensor([0, 1]), torch.tensor([3], dtype=torch.int32), 1, 1, 30)
+    for bias in (torch.zeros(6), torch.zeros(8), torch.zeros(())):
+        with pytest.raises(InputError, match=r"bias has shape .*give shape \(7,\)"):
+            spike_linear(x, weight, bias)
+        with pytest.raises(InputError, match=r"bias has shape .*give shape \(7,\)"):
+            sparse_linear(rows, weight, bias)
+
+
 def test_torch_sees_proper_operations():
     rows = random_rows(2, 3, 5, 9)
     weight = random_tensor(4, 5, seed=0, dtype=torch.float64)

@@ -6,9 +6,9 @@ it or a part of it does things its own way, or where a hook listens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from beyondrate.nn.networks import SpikingNet
     from beyondrate.nn.spiking_gamma import SpikingGammaNet
 
-_KNOWN = {  # and what they did when stages were written for them
+# and what each does, which stages describe
+_KNOWN: dict[type[nn.Module], Callable[..., Any]] = {
     kind: kind.forward
     for kind in (
         AxonalDelay,

@@ -58,7 +58,8 @@ def delay(
         backend: "reference", "cpu", "cuda", or None for the fastest that takes ``x``.
 
     Raises:
-        InputError: if the mode is unknown, or a delay is negative, not a number or beyond all bounds.
+        InputError: if the mode is unknown, there is not one delay a unit, or a delay is negative, not a
+            number or beyond all bounds.
 
     Example:
         >>> y, _ = delay(torch.tensor([[[1.0], [0.0], [0.0], [0.0]]]), torch.tensor([1.25]))
@@ -66,6 +67,7 @@ def delay(
         [0.0, 0.75, 0.25, 0.0]
     """
     check_delays(delays, mode)
+    _check_units(delays, x)
     n_past = 0
     if history is not None:
         n_past = history.shape[1]
@@ -85,6 +87,7 @@ def delay_step(
 ) -> tuple[Float[Tensor, "batch unit"], History]:
     """Advance by one time step: the mathematics of ``delay`` for a caller that holds the history."""
     check_delays(delays, mode)
+    _check_units(delays, x)
     past_and_now = torch.cat([history, x[:, None]], dim=1)
     return reference.delay(past_and_now, delays, mode, history.shape[1])[:, 0], past_and_now[:, 1:]
 
@@ -117,3 +120,8 @@ def _check_steps(delays: Float[Tensor, " unit"]) -> None:
         raise InputError(
             f"a delay is {wrong:g} steps", remedy=f"give delays of 0 or more, and less than {_MOST_STEPS}"
         )
+
+
+def _check_units(delays: Float[Tensor, " unit"], x: Float[Tensor, "batch *time unit"]) -> None:
+    if delays.shape != x.shape[-1:]:
+        raise InputError(f"delays have shape {tuple(delays.shape)}", remedy=f"give shape {(x.shape[-1],)}")

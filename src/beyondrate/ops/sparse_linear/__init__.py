@@ -125,18 +125,14 @@ def sparse_linear(
     """Return ``rows.dense() @ weight.T + bias`` without making the dense tensor.
 
     Raises:
-        InputError: if the weight does not have one column a unit.
+        InputError: if the weight does not have one column a unit, or the bias one entry a row of the weight.
 
     Example:
         >>> rows = SpikeRows(torch.tensor([0, 1, 3]), torch.tensor([2, 0, 0], dtype=torch.int32), 1, 2, 3)
         >>> sparse_linear(rows, torch.tensor([[1.0, 10.0, 100.0]])).tolist()
         [[[100.0], [2.0]]]
     """
-    if weight.shape[1] != rows.n_units:
-        raise InputError(
-            f"weight has {weight.shape[1]} columns for spikes of {rows.n_units} units",
-            remedy="give one column a unit",
-        )
+    _check_sizes(rows.n_units, weight, bias)
     if choose_backend("sparse_linear", weight, backend) == "reference":
         out = reference.sparse_linear(rows.indptr, rows.units, weight, bias)
     else:
@@ -154,10 +150,24 @@ def spike_linear(
     """Return ``x @ weight.T + bias``, skipping the zeros of ``x`` where they are many enough.
 
     Gives the gradients of ``x``, ``weight`` and ``bias``.
+
+    Raises:
+        InputError: as ``sparse_linear`` does.
     """
+    _check_sizes(x.shape[-1], weight, bias)
     rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     if choose_backend("spike_linear", x, backend) == "reference":
         out = torch.nn.functional.linear(rows, weight, bias)
     else:
         out = custom.spike_linear(rows, weight, bias)[0]
     return out.reshape(*x.shape[:-1], len(weight))
+
+
+def _check_sizes(n_units: int, weight: Float[Tensor, "out unit"], bias: Float[Tensor, " out"] | None) -> None:
+    if weight.shape[1] != n_units:
+        raise InputError(
+            f"weight has {weight.shape[1]} columns for spikes of {n_units} units",
+            remedy="give one column a unit",
+        )
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise InputError(f"bias has shape {tuple(bias.shape)}", remedy=f"give shape {(len(weight),)}")
