@@ -109,6 +109,7 @@ def _claims(outcomes: Outcomes, plan: Plan) -> list[Claim]:
             Arm(variant, *net),
             Arm(variant, *net),
             (JITTERED, UNITS_JITTERED),
+            second_named_first=True,
         )
         for variant in VARIANTS
         for net in (("spikemax", "learned"), ("lif", "learned"))
