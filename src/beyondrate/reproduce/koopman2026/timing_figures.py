@@ -41,6 +41,7 @@ def accuracy_bars(
     return Panel(
         title=title,
         kind="bars",
+        x_label="time step, and the best possible accuracy",
         y_label="test accuracy",
         groups=[f"{dt:g} ms\nbest {100 * ceiling:.0f} %" for dt, ceiling in best.items()],
         series=[
