@@ -6,7 +6,7 @@ import pytest
 
 from beyondrate.audit.metrics import Interval
 from beyondrate.errors import InputError
-from beyondrate.report import write_reproduction
+from beyondrate.report import paper_figure, write_reproduction, write_training
 from beyondrate.report.paper_figure import draw
 from beyondrate.reproduce.figure import Claim, Comparison, Panel, Published, Reproduction, Series
 
@@ -63,6 +63,43 @@ def test_every_panel_shows_its_data():
     assert lines.lines[0].get_ydata().tolist() == [0.5, 0.4] and lines.lines[0].get_linestyle() == "--"
     assert raster.lines[0].get_xdata().tolist() == [1.0, 2.0] and raster.get_xlim() == (0, 10)
     assert grid.images[0].get_array().tolist() == [[0, 1], [1, 1]]
+
+
+def test_names_between_backticks_are_code_on_the_page(tmp_path):
+    results = {**made(), "notes": ["`sum` < 1"]}
+    write_reproduction(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert "<code>sum</code> &lt; 1" in page and "`" not in page.partition("<body>")[2]
+
+
+def test_a_training_is_drawn_beside_the_chance_of_its_validation_samples(tmp_path, monkeypatch):
+    row = {"accuracy": 0.5, "low": 0.4, "high": 0.6, "n_test": 50}
+    course = {"train_loss": [3.0, 2.0, 1.0], "validation_loss": [3.0, 2.5, 2.4]}
+    results = {
+        "kind": "training",
+        "title": "lif on data",
+        "course": {**course, "validation_accuracy": [0.1, 0.2, 1.0], "best_epoch": 2},
+        "settings": {},
+        "rows": [
+            {**row, "split": "validation", "chance": 0.05},
+            {**row, "split": "test", "chance": 0.07},
+            {**row, "split": "test", "chance": 0.07, "perturbation": "jitter", "accuracy": 0.2},
+        ],
+        "protocol": "Validation: some.",
+        **dict.fromkeys(("command", "created"), ""),
+        "versions": {},
+    }
+    drawn = []
+    monkeypatch.setattr(paper_figure, "draw", lambda *given: drawn.append(draw(*given)) or drawn[-1])
+    write_training(results, tmp_path)
+    loss, accuracy = drawn[0].axes
+    assert loss.get_ylim()[1] > 3.05 and accuracy.get_ylim()[1] > 1.05  # room for the whole marker
+    (chance,) = (line for line in accuracy.lines if line.get_linestyle() == ":")
+    assert chance.get_ydata()[0] == 0.05
+    assert all(float(tick).is_integer() for tick in accuracy.get_xticks())
+    page = (tmp_path / "report.html").read_text()
+    assert "Test accuracy 50.0 %" in page and "chance 7.0 %" in page
+    assert "single values, without intervals" in page and "over seeds" not in page
 
 
 def test_other_results_are_refused(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
@@ -39,6 +40,20 @@ def test_a_difference_is_judged_by_its_interval(first, second, holds):
     claim = claims.more_accurate(found, "a beats b", "here", Arm("norm", "a"), Arm("norm", "b"))
     assert claim.holds == holds
     assert "points" in claim.measured and "5 seeds" in claim.measured
+
+
+def test_numbers_stand_in_the_order_of_the_sentence():
+    def judged(sentence: str, *, second_named_first: bool = False) -> Claim:
+        found, arms = outcomes(a=0.9, b=0.5), (Arm("norm", "a"), Arm("norm", "b"))
+        return claims.more_accurate(found, sentence, "here", *arms, second_named_first=second_named_first)
+
+    straight, turned = judged("a beats b"), judged("b falls below a", second_named_first=True)
+    assert turned.holds == straight.holds == "holds"
+    (high, low), (first, second) = (c.measured.split(", ")[0].split(" against ") for c in (straight, turned))
+    assert (first, second) == (low, high)
+    signs = str.maketrans("+-", "-+")
+    gain, least, most = re.findall(r"[+-][0-9.]+", straight.measured)
+    assert re.findall(r"[+-][0-9.]+", turned.measured) == [x.translate(signs) for x in (gain, most, least)]
 
 
 @pytest.mark.parametrize(

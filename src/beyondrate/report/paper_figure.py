@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from beyondrate.report.palette import LIGHT
+from beyondrate.report.paper_words import caption, hidden
 from beyondrate.storage import atomic_path
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ WIDE_PANEL_INCHES = (6.6, 2.9)  # beside a list of names of more than WIDE_NAME 
 WIDE_NAME = 30
 LETTERS_AN_INCH = 9.5  # of the title
 PANEL_LETTERS = 30  # of a panel's title in a line
+NOTE_LETTERS = 50  # of a note below a panel in a line
+REFERENCE_LETTERS = 12  # of the name of a line beside a panel
+WHOLE_STEPS = (1, 2, 5, 10)  # between the ticks of an axis of whole numbers
+HEADROOM = 1.08  # axes that begin at 0 end so far above the largest value
 WIDE_RANGE = 30  # times the least; bars without intervals beyond it are drawn on a logarithmic axis
 FEW_ROWS = 5  # of a raster, each with its number
 LONG_NAME = 12  # characters; groups with longer names are written beside the axis
@@ -65,7 +70,10 @@ STYLE: dict[Any, Any] = {
 
 
 def draw(panels: Sequence[Panel], title: str) -> Figure:
-    """Return panels side by side in rows of two or three, with one legend for the series that they share."""
+    """Return panels side by side in rows of two or three, with one legend for the series that they share.
+
+    Series of one panel alone are named in it. Below stands what points, bars and dots are.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -85,16 +93,21 @@ def draw(panels: Sequence[Panel], title: str) -> Figure:
             fontsize=12,
             fontweight="bold",
         )
-        axes = figure.subplots(rows, columns, squeeze=False).ravel()
-        look = _looks(panels)
+        axes = _places(figure, rows, columns, len(panels))
+        shared = [panel for panel in panels if _shares(panel, panels)]
+        together = _looks(shared)
         for axis, panel in zip(axes, panels, strict=False):
+            alone = panel not in shared
+            look = _looks([panel]) if alone else together
             _DRAW[panel["kind"]](axis, {**panel, "top": _top(panels, panel["y_label"])}, look)
             axis.set_title(textwrap.fill(panel["title"], PANEL_LETTERS))
             axis.set_xlabel(axis.get_xlabel() or panel["x_label"])
             axis.set_ylabel(axis.get_ylabel() or panel["y_label"])
+            if alone and len(panel["series"]) > 1 and panel["kind"] != "raster":
+                axis.legend(fontsize=7.5)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        _legend(figure, axes[: len(panels)])
+        _legend(figure, axes, len(panels), together, caption(panels))
     return figure
 
 
@@ -108,6 +121,15 @@ def save_pictures(figure: Figure, folder: Path) -> None:
                 figure.savefig(unfinished, format=suffix, **options)
 
 
+def _places(figure: Figure, rows: int, columns: int, n_panels: int) -> list[Axes]:
+    """Return the axes of panels in rows; of two columns a last one alone takes both."""
+    grid = figure.add_gridspec(rows, columns)
+    spots = [(i, slice(j, j + 1)) for i in range(rows) for j in range(columns)]
+    if columns == 2 and n_panels % 2:
+        spots[-2:] = [(rows - 1, slice(0, 2))]
+    return [figure.add_subplot(grid[i, j]) for i, j in spots]
+
+
 def _height(panels: Sequence[Panel]) -> float:
     """Return how tall a row is, in panels: lists of long names need room."""
     listed = [len(panel["groups"]) for panel in panels if _is_list(panel)]
@@ -115,14 +137,30 @@ def _height(panels: Sequence[Panel]) -> float:
 
 
 def _is_list(panel: Panel) -> bool:
-    return panel["kind"] == "bars" and any(len(name) > LONG_NAME for name in panel["groups"])
+    lines = [line for name in panel["groups"] for line in name.splitlines()]
+    return panel["kind"] == "bars" and any(len(line) > LONG_NAME for line in lines)
+
+
+def _shares(panel: Panel, panels: Sequence[Panel]) -> bool:
+    """Return whether a panel's series are in the figure's legend: others show them too, or none show any."""
+    kinds = ("lines", "bars")
+    others = [other for other in panels if other is not panel and other["kind"] in kinds]
+    names = {s["name"] for s in panel["series"]}
+    return panel["kind"] in kinds and (
+        not others or any(names & {s["name"] for s in other["series"]} for other in others)
+    )
+
+
+def _largest(series: Mapping[str, Any]) -> float:
+    """Return the largest value of a series that is drawn: means, ends of intervals and single seeds."""
+    seeds = [value for each in series["seeds"] or () for value in each]
+    return max([*series["y"], *(series["high"] or ()), *seeds], default=0.0)
 
 
 def _top(panels: Sequence[Panel], y_label: str) -> float:
     """Return where the axes of all lists of bars of one quantity end, so that they can be compared."""
     alike = [panel for panel in panels if _is_list(panel) and panel["y_label"] == y_label]
-    ends = [max(s["high"] or s["y"]) for panel in alike for s in panel["series"]]
-    return 1.08 * max(ends, default=1.0)
+    return HEADROOM * max((_largest(s) for panel in alike for s in panel["series"]), default=1.0)
 
 
 def _looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
@@ -135,7 +173,7 @@ def _looks(panels: Sequence[Panel]) -> dict[str, tuple[str, str]]:
 
 
 def _lines(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     markers = all(len(series["x"]) <= 30 for series in panel["series"])
     for series in panel["series"]:
@@ -151,12 +189,20 @@ def _lines(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> Non
         axis.set_xticks(range(len(panel["groups"])), panel["groups"])
     if panel["logarithmic"]:
         axis.set_xscale("log")
-        axis.xaxis.set_major_formatter(LogFormatter())
-        axis.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1, 0.4)))
-    if panel["series"] and panel["series"][0]["low"] is not None:
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    elif not panel["groups"] and all(
+        float(x).is_integer() for series in panel["series"] for x in series["x"]
+    ):
+        axis.xaxis.set_major_locator(MaxNLocator(steps=WHOLE_STEPS, integer=True))
+    if any(series["low"] is not None for series in panel["series"]):
         axis.set_ylim(0, 1.03)
     else:
-        axis.set_ylim(bottom=0)
+        drawn = [*(float(np.max(series["y"])) for series in panel["series"]), *panel["references"].values()]
+        axis.set_ylim(0, HEADROOM * max(drawn, default=1.0))
+        _plain_numbers(axis)
+    axis.set_xlabel("\n".join([panel["x_label"], *textwrap.wrap(hidden(panel), NOTE_LETTERS)]))
     _references(axis, panel)
 
 
@@ -197,18 +243,37 @@ def _end(axis: Axes, panel: Panel) -> None:
     if any(series["low"] is not None for series in panel["series"]):
         axis.set_ylim(0, 1.03)
         return
-    values = np.concatenate([np.asarray(series["y"], float) for series in panel["series"]])
-    if len(values) and values.min() > 0 and values.max() > WIDE_RANGE * values.min():
-        axis.set_yscale("log")
+    means = np.concatenate([np.asarray(series["y"], float) for series in panel["series"]])
+    seeds = [value for series in panel["series"] for each in series["seeds"] or () for value in each]
+    values = np.concatenate([means, seeds])
+    if len(values) and values.min() > 0 and means.max() > WIDE_RANGE * means.min():
+        axis.set_yscale("log")  # which ends where all that is drawn lies within
     else:
-        axis.set_ylim(0, 1.08 * values.max(initial=1e-9))
+        axis.set_ylim(0, HEADROOM * values.max(initial=1e-9))
+        _plain_numbers(axis)
+
+
+def _plain_numbers(axis: Axes) -> None:
+    """Write thousands apart, and no power of ten away from the axis."""
+    from matplotlib.ticker import StrMethodFormatter
+
+    if axis.get_ylim()[1] >= 1000:
+        axis.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _references(axis: Axes, panel: Panel) -> None:
+    """Draw named lines, with their names to the right of all that is measured."""
     for name, value in panel["references"].items():
-        axis.axhline(value, color=LIGHT["ink"], lw=0.9, ls=":")
-        left = axis.get_xlim()[0]
-        axis.text(left, value, f" {name}", va="bottom", fontsize=8, color=LIGHT["muted"])
+        axis.axhline(value, color=LIGHT["ink"], lw=0.9, ls=":", zorder=0.5)
+        axis.annotate(
+            textwrap.fill(name, REFERENCE_LETTERS),
+            (1.01, value),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=8,
+            color=LIGHT["muted"],
+            annotation_clip=False,
+        )
 
 
 def _raster(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
@@ -217,12 +282,15 @@ def _raster(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> No
     left, right, bottom, top = panel["extent"]
     axis.set_xlim(left, right)
     axis.set_ylim(bottom - 0.5, top - 0.5)
-    if top - bottom <= FEW_ROWS:
+    if panel["groups"]:
+        axis.set_yticks(range(len(panel["groups"])), panel["groups"])
+    elif top - bottom <= FEW_ROWS:
         axis.set_yticks(range(int(bottom), int(top)))
 
 
 def _map(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
     from matplotlib.colors import ListedColormap
+    from matplotlib.ticker import MaxNLocator
 
     left, right, bottom, top = panel["extent"]
     grid = np.asarray(panel["grid"])
@@ -234,22 +302,31 @@ def _map(axis: Axes, panel: Panel, look: Mapping[str, tuple[str, str]]) -> None:
         cmap=ListedColormap(["#dfe6ee", "#f3c9a9", "#bfe3d6", "#e3d3ea"][: int(grid.max()) + 1]),
         interpolation="nearest",
     )
+    axis.xaxis.set_major_locator(MaxNLocator(steps=WHOLE_STEPS, integer=True))
+    axis.yaxis.set_major_locator(MaxNLocator(steps=WHOLE_STEPS, integer=True))
 
 
 _DRAW = {"lines": _lines, "bars": _bars, "raster": _raster, "map": _map}
 
 
-def _legend(figure: Figure, axes: Iterable[Axes]) -> None:
-    """Draw one legend below the panels, of every series that has a name of its own."""
+def _legend(figure: Figure, axes: Sequence[Axes], n_panels: int, shared: Collection[str], words: str) -> None:
+    """Write what marks are below all, and one legend of the series that panels share.
+
+    The legend is in the first place without a panel, else below, with the words above it.
+    """
     found: dict[str, Artist] = {}
-    for axis in axes:
+    for axis in axes[:n_panels]:
         for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    if len(found) > 1:
-        figure.legend(
-            list(found.values()),
-            list(found),
-            loc="outside lower left",
-            ncols=min(3, len(found)),
-            fontsize=8.5,
-        )
+            if label in shared:
+                found.setdefault(label, handle)
+    shown = (list(found.values()), list(found))
+    if len(found) < 2 or n_panels < len(axes):
+        figure.supxlabel(words, x=0.01, ha="left", fontsize=8, color=LIGHT["muted"])
+        if len(found) > 1:
+            axes[n_panels].legend(*shown, loc="center left", fontsize=8.5)
+        return
+    columns = min(3, len(found))
+    legend = figure.legend(
+        *shown, loc="outside lower left", ncols=columns, fontsize=8.5, title=words, alignment="left"
+    )
+    legend.get_title().set(fontsize=8, color=LIGHT["muted"])

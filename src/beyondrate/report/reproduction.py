@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beyondrate.errors import InputError
 from beyondrate.report.palette import DARK, FONT, LIGHT
 from beyondrate.storage import atomic_path
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 
 def write_reproduction(results: Mapping[str, Any], folder: str | Path) -> None:
@@ -44,13 +48,15 @@ def write_training(results: Mapping[str, Any], folder: str | Path) -> None:
             f"results of kind {results.get('kind')!r} are no training", remedy="pass the results of train"
         )
     course, settings = results["course"], results["settings"]
-    test = results["rows"][-1]
+    held_out, test = (
+        next(r for r in results["rows"] if r["split"] == part) for part in ("validation", "test")
+    )
     loss = _panel("loss", {"training": course["train_loss"], "validation": course["validation_loss"]})
     accuracy = _panel("validation accuracy", {"validation": course["validation_accuracy"]})
     page = {
         "figure": "training",
         "title": results["title"],
-        "panels": [loss, {**accuracy, "references": {"chance": test["chance"]}}],
+        "panels": [loss, {**accuracy, "references": {"chance": held_out["chance"]}}],
         "claims": [],
         "comparisons": [],
         "notes": [
@@ -98,6 +104,8 @@ def _write(results: Mapping[str, Any], folder: str | Path) -> None:
 def _render(results: Mapping[str, Any], picture: bytes) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
+    from beyondrate.report.paper_words import caption
+
     environment = Environment(
         loader=PackageLoader("beyondrate.report"),
         autoescape=True,
@@ -105,10 +113,23 @@ def _render(results: Mapping[str, Any], picture: bytes) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _code
     return environment.get_template("reproduction.html.j2").render(
         **results,
+        caption=caption(results["panels"]),
         picture=base64.b64encode(picture).decode(),
         font=FONT,
         light=LIGHT,
         dark=DARK,
     )
+
+
+def _code(text: str) -> Markup:
+    """Return text as HTML in which names between backticks are code.
+
+    >>> _code("`a < b` holds")
+    Markup('<code>a &lt; b</code> holds')
+    """
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("`([^`]*)`", r"<code>\1</code>", str(escape(text))))

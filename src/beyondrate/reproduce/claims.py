@@ -17,16 +17,20 @@ def more_accurate(
     second: Arm,
     tests: tuple[Test, Test] = (CLEAN, CLEAN),
     n_claims: int = 1,
+    *,
+    second_named_first: bool = False,
 ) -> Claim:
     """Judge whether the first arm is more accurate than the second, by the paired 95 % interval.
 
     Of ``n_claims`` that are judged together, all intervals hold at once with 95 % confidence (Bonferroni).
+    Where the sentence names the second arm first, as in "falls below", its numbers are written first too.
     """
     difference = outcomes.difference(first, second, tests, confidence=1 - 0.05 / n_claims)
     ours = outcomes.accuracy(first, tests[0]).estimate, outcomes.accuracy(second, tests[1]).estimate
-    measured = (
-        f"{percent(ours[0])} against {percent(ours[1])}, {points(difference)}, {_seeds(outcomes, first)}"
-    )
+    said = difference
+    if second_named_first:
+        ours, said = ours[::-1], Interval(-difference.estimate, -difference.high, -difference.low)
+    measured = f"{percent(ours[0])} against {percent(ours[1])}, {points(said)}, {_seeds(outcomes, first)}"
     return Claim(sentence, source, _sign(difference), measured)
 
 

@@ -182,7 +182,9 @@ def draw(folder: Path, plan: Plan) -> Reproduction:
         panels=[
             *_example(plan["seed"]),
             curve("rmse", "error of the estimate", "rms error", list(CODES)),
-            curve("quanta_per_s", "spikes, a graded one counted as its quanta", "1/s", list(CODES)),
+            curve(
+                "quanta_per_s", "spikes, a graded one counted as its quanta", "quanta a second", list(CODES)
+            ),
             over_hz,
             _buckets(),
         ],
@@ -212,11 +214,11 @@ def _example(seed: int) -> list[Panel]:
     return [
         Panel("a signal and its estimates", "lines", x_label="time (ms)", y_label="value", series=lines),
         Panel(
-            "the spikes: sum (0) and first (1)",
+            "the spikes, by code",
             "raster",
             x_label="time (ms)",
-            y_label="code",
             series=spikes,
+            groups=("sum", "first"),
             extent=(0.0, 1000 * SHOWN_S, 0.0, 2.0),
         ),
     ]

@@ -36,13 +36,14 @@ def accuracy_bars(
 ) -> Panel:
     """Return the accuracies of arms at the time steps that they were trained at.
 
-    ``best`` has the best possible accuracy at each of these time steps, in ms.
+    ``best`` has the best possible accuracy at each of these time steps, in ms: "best" in the picture.
     """
     return Panel(
         title=title,
         kind="bars",
+        x_label="time step, and the best possible accuracy",
         y_label="test accuracy",
-        groups=[f"{dt:g} ms, best possible {100 * ceiling:.0f} %" for dt, ceiling in best.items()],
+        groups=[f"{dt:g} ms\nbest {100 * ceiling:.0f} %" for dt, ceiling in best.items()],
         series=[
             accuracy_series(
                 measured.outcomes, ARMS[name].shown, [(arm_at(variant, name, dt), CLEAN) for dt in best]

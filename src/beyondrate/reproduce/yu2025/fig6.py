@@ -78,7 +78,7 @@ def _panel(outcomes: Outcomes, kind: str, variant: str) -> Panel:
     return Panel(
         title=f"{variant}, {ROWS[kind]}",
         kind="lines",
-        x_label="share of spikes" if kind == "delete" else "σ (ms)",
+        x_label="share of spikes deleted" if kind == "delete" else "σ (ms)",
         y_label="test accuracy",
         series=series,
         groups=["0", *(f"{level:g}" if kind == "delete" else f"{1000 * level:g}" for level in levels)],
@@ -109,6 +109,7 @@ def _claims(outcomes: Outcomes, plan: Plan) -> list[Claim]:
             Arm(variant, *net),
             Arm(variant, *net),
             (JITTERED, UNITS_JITTERED),
+            second_named_first=True,
         )
         for variant in VARIANTS
         for net in (("spikemax", "learned"), ("lif", "learned"))

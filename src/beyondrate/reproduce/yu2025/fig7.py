@@ -82,6 +82,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
                 Arm("whole", *rate),
                 Arm("whole", *net),
                 backwards,
+                second_named_first=True,
             ),
             more_accurate(
                 outcomes,
