@@ -24,15 +24,17 @@ from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.result import AuditResult, row_dicts
 from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge
 from beyondrate.datasets.info import describe
+from beyondrate.datasets.split import Split, leaks
 from beyondrate.events import SpikeTrains
 
 
-def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -> AuditResult:
+def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mapping[str, Any]) -> AuditResult:
     """Read what every job found and draw the result.
 
     Args:
         folder: a run whose jobs are all finished.
         trains: the data as given.
+        split: which of its samples train, validate and test.
         record: title, command, versions, protocol, seconds: goes into the result as it is.
     """
     plan = folder.plan
@@ -61,8 +63,10 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
     ]
     facts = {name: folder.variants.facts(name) for name in plan.variants}
     left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
-    warnings = *left_out, *few_groups_warnings(outcomes), *describe(trains).warnings
-    verdict = judge(outcomes, kinds, warnings)
+    equal = unequal_counts_warnings(folder.variants.read("norm").trains) if "norm" in plan.variants else []
+    undivided = trains.with_meta(split=["train"] * len(trains))  # leaks() tells of the split that was made
+    warnings = *equal, *left_out, *few_groups_warnings(outcomes), *describe(undivided).warnings
+    verdict = judge(outcomes, kinds, warnings, leaks(trains, split))
     training = [
         {
             **asdict(job),
@@ -115,6 +119,18 @@ def few_groups_warnings(outcomes: Outcomes) -> list[str]:
             )
         return [warning]
     return []
+
+
+def unequal_counts_warnings(norm: SpikeTrains) -> list[str]:
+    """Return a warning if spike counts differ between samples of norm."""
+    counts = norm.counts()
+    n_differing = np.count_nonzero(counts.min(axis=0) != counts.max(axis=0))
+    if not n_differing:
+        return []
+    return [
+        f"{n_differing:,} of {norm.n_units:,} units do not spike equally often in every sample of norm: "
+        "do not use this norm."
+    ]
 
 
 def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:

@@ -52,10 +52,10 @@ MODELS = {
     "network makes of counts alone.",
     "LIF + frozen delays": "The same with random axonal delays that are not trained.",
     "LIF + learned delays": "The same with axonal delays that are trained.",
-    "LIF + delays, scrambled": "The net with frozen delays, trained and tested on spikes moved to random times.",
+    "LIF + delays, scrambled": "The net with frozen delays on spikes moved to random times.",
     "SpikingGamma": "A network whose units read each spike through a chain of smoothed delays, trained "
     "without surrogate gradients.",
-    "SpikingGamma, scrambled": "The same trained and tested on spikes moved to random times.",
+    "SpikingGamma, scrambled": "The same on spikes moved to random times.",
 }
 
 KINDS = {
