@@ -178,7 +178,7 @@ def test_what_ties_test_to_training_samples_comes_first():
     outcomes = Outcomes([answers(arm, 0, tests)], {"norm": LABELS})
     verdict = judge(outcomes, warnings=["a limit"], leaks=["a leak"])
     assert verdict.warnings[:2] == ("a leak", "a limit")
-    assert "not all test samples are independent of the training samples" in verdict.headline
+    assert "Not all test samples are independent of the training samples" in verdict.headline
     assert "independent" not in judge(outcomes, warnings=["a limit"]).headline
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from beyondrate.audit.figure_data import data_facts, figure_data
 from beyondrate.audit.folder import RunFolder
@@ -22,7 +23,9 @@ from beyondrate.audit.metrics import (
 )
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.result import AuditResult, row_dicts
+from beyondrate.audit.variant_store import VariantData
 from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge
+from beyondrate.datasets.copies import first_alike
 from beyondrate.datasets.info import describe
 from beyondrate.datasets.split import Split, leaks
 from beyondrate.events import SpikeTrains
@@ -53,7 +56,8 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
         for job, result in results
         for answer in result.get("answers", [])
     ]
-    groups = {name: folder.variants.read(name).test.groups for name in plan.variants}
+    alike = first_alike(trains)
+    groups = {name: _test_groups(folder.variants.read(name), alike) for name in plan.variants}
     outcomes = Outcomes(answers, labels, groups, balanced=True, seed=plan.seed)
     kinds = [
         line
@@ -99,6 +103,18 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
         },
     }
     return AuditResult(outcomes.rows(), verdict, report)
+
+
+def _test_groups(
+    data: VariantData, alike: Int64[np.ndarray, " samples"]
+) -> Int64[np.ndarray, " tests"] | None:
+    """Return the groups of a variant's test samples; where there are none, the copies of a sample are one."""
+    if data.test.groups is not None:
+        return data.test.groups
+    kept = np.asarray(data.trains.meta.get("variant", {}).get("kept_samples", np.arange(len(alike))))
+    of_copies = np.stack([alike[kept[data.indices["test"]]], data.test.labels])
+    sets, set_of = np.unique(of_copies, axis=1, return_inverse=True)
+    return set_of if sets.shape[1] < len(set_of) else None
 
 
 def few_groups_warnings(outcomes: Outcomes) -> list[str]:

@@ -110,7 +110,7 @@ def judge(
     ]
     headline = _headline(findings, read_linearly=_only_linear(_count_arms(outcomes, "whole")))
     if leaks:
-        headline += " But not all test samples are independent of the training samples: see the warnings."
+        headline += " Not all test samples are independent of the training samples: see the warnings."
     return Verdict(headline, tuple(findings), (*leaks, *warnings, *_outcome_warnings(outcomes)))
 
 
