@@ -23,6 +23,34 @@ def from_nothing(n_samples: int, seed: int) -> SpikeTrains:
     return _uniform(rng.poisson(6.0, (n_samples, 12)) + 3, labels, rng)
 
 
+def from_either_count(n_samples: int, seed: int) -> SpikeTrains:
+    """One or the other half of the units spikes more, not both or neither: no linear reading tells it."""
+    rng = np.random.default_rng(seed)
+    more = rng.integers(0, 2, (n_samples, 2))
+    return _uniform(rng.poisson(3 + 9 * np.repeat(more, 5, axis=1)), more[:, 0] ^ more[:, 1], rng)
+
+
+def from_subjects(n_samples: int, seed: int) -> SpikeTrains:
+    """Four subjects with onsets of their own, two of either class: the class itself changes nothing."""
+    rng = np.random.default_rng(seed)
+    subjects = rng.permutation(np.arange(n_samples) % 4)
+    peaks = rng.integers(50_000, 450_000, (4, 8))
+    units = np.repeat(np.arange(8), 3)
+    times = np.clip(rng.normal(peaks[subjects][:, units], 15_000), 0, DURATION_US).astype(int)
+    return SpikeTrains.from_samples(
+        [(row, units) for row in times],
+        labels=subjects % 2,
+        groups=subjects,
+        n_units=8,
+        duration_us=DURATION_US,
+    )
+
+
+def copied(trains: SpikeTrains, times: int) -> SpikeTrains:
+    """Every sample so many times."""
+    return trains[np.repeat(np.arange(len(trains)), times)]
+
+
 def from_counts_and_order(n_samples: int, seed: int) -> SpikeTrains:
     """The order of two units tells the class, and so does the number of spikes of some other units."""
     ordered = temporal_order.generate(n_samples, seed=seed)

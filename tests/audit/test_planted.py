@@ -4,13 +4,16 @@ from collections.abc import Callable
 
 import pytest
 from planted import (
+    copied,
     from_counts,
     from_counts_and_order,
+    from_either_count,
     from_intervals,
     from_lags,
     from_nothing,
     from_onset,
     from_order,
+    from_subjects,
     from_synchrony,
 )
 
@@ -45,7 +48,7 @@ def test_timing_alone_is_found_and_its_kind_is_named(
     assert result.verdict["timing"].claimed
     assert kinds_named(result)[0] == kind
     assert "spike times alone" in result.verdict.headline
-    assert "counts alone cannot" in result.verdict.headline
+    assert "That spike counts tell the classes is not shown" in result.verdict.headline
 
 
 def test_fixed_lags_are_found_as_order_or_lag_of_units():
@@ -73,6 +76,49 @@ def test_both_are_found_where_both_tell():
     assert result.verdict["rate"].claimed
     assert result.verdict["timing"].claimed
     assert kinds_named(result)[0] == "order"
+
+
+def test_counts_that_only_a_net_reads_are_no_timing():
+    trains = from_either_count(700, 0)
+    verdict = audited(trains, models=["probe", "lif"], variants=["whole"], epochs=10).verdict
+    assert verdict["rate"].claimed
+    assert verdict["rate"].interval is not None and verdict["rate"].interval.low > 0.8
+    assert not verdict["whole-gain"].claimed
+    assert verdict.headline.startswith("Spike counts alone reach")
+    alone = audited(trains, models=["probe"], variants=["whole"]).verdict
+    assert not alone["rate"].claimed and not alone["whole-gain"].claimed
+    assert alone.headline == "That spike counts, read linearly, tell the classes is not shown."
+
+
+def test_subjects_that_cannot_be_held_out_are_warned_of_before_all_else():
+    verdict = audited(from_subjects(240, 0), models=["probe"], variants=["whole", "norm"]).verdict
+    assert verdict.warnings[0].startswith("For 48 of 48 test samples, others of the same group")
+    assert "Not all test samples are independent of the training samples" in verdict.headline
+    assert [f.key for f in verdict.findings if f.claimed] == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_tell_nothing_and_count_as_one(seed: int):
+    trains = copied(from_nothing(100, seed), 4)
+    result = audited(trains, models=["probe"], variants=["whole", "norm"], seed=seed)
+    assert "300 samples are copies of an earlier one." in result.verdict.warnings
+    assert not any("the same spikes" in warning for warning in result.verdict.warnings)
+    assert [k["kind"] for k in result.report["kinds"] if k["p"] < 0.01] == []
+    accuracy = result.verdict["rate"].interval
+    once = audited(from_nothing(100, seed), models=["probe"], variants=["whole"], seed=seed)
+    assert accuracy is not None and once.verdict["rate"].interval is not None
+    ratio = (accuracy.high - accuracy.low) / (
+        once.verdict["rate"].interval.high - once.verdict["rate"].interval.low
+    )
+    assert 0.7 < ratio < 1.4
+
+
+def test_a_test_part_that_was_trained_on_is_warned_of():
+    trains = from_nothing(120, 0)
+    again = trains[[*range(120), *range(40)]].with_meta(split=["train"] * 120 + ["test"] * 40)
+    verdict = audited(again, models=["probe"], variants=["whole"]).verdict
+    assert verdict.warnings[0].startswith("For 40 of 40 test samples, one with the same spikes trains")
+    assert "Not all test samples are independent" in verdict.headline
 
 
 @pytest.mark.parametrize("seed", range(20))

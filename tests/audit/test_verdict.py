@@ -7,7 +7,7 @@ import pytest
 
 from beyondrate.audit.metrics import Interval
 from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
-from beyondrate.audit.verdict import Verdict, judge, judge_models, kind_origin
+from beyondrate.audit.verdict import Verdict, _loss, _points, judge, judge_models, kind_origin
 
 N_TEST = 400
 LABELS = np.arange(N_TEST) % 4
@@ -134,9 +134,58 @@ def test_the_gain_on_whole_is_against_the_best_reader_of_counts():
     assert "scrambled" in verdict["whole-gain"].sentence
 
 
-def test_counts_that_leak_into_norm_are_warned_of():
-    verdict = verdict_of(timed(), (Arm("norm", "rate"), {CLEAN: 0.5}))
-    assert any("do not use this norm" in warning for warning in verdict.warnings)
+def test_a_net_gains_nothing_over_a_linear_reading_of_counts():
+    probe = Arm("whole", "probe", "bins-10"), model_tests(0.5)
+    linear_counts = Arm("whole", "probe", "bins-1"), {CLEAN: 0.5}
+    verdict = verdict_of(timed("whole", 0.9), probe, linear_counts)
+    assert not verdict["whole-gain"].claimed
+    assert "probe (bins-10) against probe (bins-1)" in verdict["whole-gain"].sentence
+    assert "read linearly" in verdict["rate"].sentence and "was not tried" in verdict["rate"].sentence
+    assert verdict.headline == (
+        f"Spike counts alone, read linearly, reach {100 * verdict['rate'].interval.estimate:.0f} %."
+    )
+    assert "whole-gain" not in verdict_of(timed("whole", 0.9), linear_counts)
+
+
+def test_a_linear_reading_of_times_that_counts_surpass_adds_nothing_to_them():
+    verdict = verdict_of(
+        (Arm("whole", "probe", "bins-10"), model_tests(0.7)),
+        (Arm("whole", "probe", "bins-1"), {CLEAN: 0.5}),
+        (Arm("whole", "rate"), {CLEAN: 0.8}),
+    )
+    assert not verdict["whole-gain"].claimed
+    assert verdict["whole-gain"].interval.estimate < 0
+    assert "Over a linear reading of counts it gains +2" in verdict["whole-gain"].sentence
+    assert "linear" not in verdict["rate"].sentence
+
+
+def test_a_gain_where_norm_shows_no_timing_does_not_contradict_itself():
+    verdict = verdict_of(
+        timed("norm", 0.25),
+        timed("whole", 0.6),
+        (Arm("whole", "rate"), {CLEAN: 0.25}),
+    )
+    assert verdict["whole-gain"].claimed and not verdict["timing"].claimed and not verdict["rate"].claimed
+    assert verdict.headline.startswith(
+        "With all spike counts made equal, no accuracy above chance is shown. "
+        "That spike counts tell the classes is not shown. On the data as they are, times tell +"
+    )
+    assert verdict.headline.endswith("more than counts.")
+
+
+def test_what_ties_test_to_training_samples_comes_first():
+    arm, tests = timed()
+    outcomes = Outcomes([answers(arm, 0, tests)], {"norm": LABELS})
+    verdict = judge(outcomes, warnings=["a limit"], leaks=["a leak"])
+    assert verdict.warnings[:2] == ("a leak", "a limit")
+    assert "Not all test samples are independent of the training samples" in verdict.headline
+    assert "independent" not in judge(outcomes, warnings=["a limit"]).headline
+
+
+@pytest.mark.parametrize(("off", "on"), [(0.004, "0"), (-0.004, "0"), (-0.006, "−1"), (0.006, "+1")])
+def test_points_are_whole_and_nothing_has_no_sign(off: float, on: str):
+    assert _points(Interval(off, -0.2, 0.2)) == f"{on} points (−20 to +20)"
+    assert _loss(Interval(off, -0.2, 0.2)) == f"{on.removeprefix('+')} points (−20 to 20)"
 
 
 def kind_line(kind: str, accuracy: float, **facts: object) -> dict:

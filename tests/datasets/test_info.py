@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from beyondrate.datasets import info
+from beyondrate.datasets import copies, info
 from beyondrate.datasets.info import describe, grid_us
 from beyondrate.events import SpikeTrains
 from beyondrate.storage.seconds import microseconds
@@ -54,7 +54,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = describe(doubled)
     assert whole.repeated_samples == 60
     for size in (1, 7, 100):
-        monkeypatch.setattr(info, "_BLOCK_SPIKES", size)
+        for module in (info, copies):
+            monkeypatch.setattr(module, "BLOCK_SPIKES", size)
         assert describe(doubled) == whole
 
 

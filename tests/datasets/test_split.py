@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beyondrate.datasets.split import Split, make_split
+from beyondrate.datasets.split import Split, leaks, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 
@@ -218,3 +218,87 @@ def test_the_published_split_counts_the_speakers_on_both_sides() -> None:
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(InputError, match="protocol is 'legacy'; choose from held-out, yu2025"):
         make_split(labelled([0, 1] * 9), seed=0, protocol="legacy")  # type: ignore[arg-type]
+
+
+def distinct(patterns: list[int], labels: object, groups: object = None, **meta: object) -> SpikeTrains:
+    """Samples of one spike each: those of one pattern are copies of each other."""
+    samples = [([pattern], [0]) for pattern in patterns]
+    return SpikeTrains.from_samples(
+        samples, labels=labels, groups=groups, n_units=1, duration_us=10_000, meta=meta
+    )
+
+
+def patterns_on_two_sides(split: Split, patterns: np.ndarray) -> set[int]:
+    train, validation, test = (
+        set(patterns[part].tolist()) for part in (split.train, split.validation, split.test)
+    )
+    return train & validation | train & test | validation & test
+
+
+@few
+@given(st.lists(st.integers(1, 6), min_size=30, max_size=80), seeds)
+def test_copies_stay_together(repeats: list[int], seed: int) -> None:
+    patterns = np.repeat(np.arange(len(repeats)), repeats)
+    patterns = np.random.default_rng(seed).permutation(patterns)
+    trains = distinct(patterns.tolist(), patterns % 3)
+    split = make_split(trains, seed=seed)
+    assert_divides(split, trains)
+    assert not patterns_on_two_sides(split, patterns)
+    assert leaks(trains, split) == ()
+    for part, share in ((split.test, 0.2), (split.validation, 0.15)):
+        assert abs(len(part) / len(trains) - share) < 0.12
+        assert set(trains.labels[part]) == {0, 1, 2}
+
+
+def test_a_sample_that_is_there_many_times_does_not_fill_the_test_part() -> None:
+    patterns = np.array([0] * 500 + [*range(1, 100)])
+    for seed in range(20):
+        split = make_split(distinct(patterns.tolist(), patterns % 2), seed=seed)
+        assert not patterns_on_two_sides(split, patterns)
+        assert 0 in patterns[split.train]
+
+
+def test_groups_with_copies_of_each_other_stay_together() -> None:
+    groups = np.arange(240) // 24
+    patterns = np.arange(240)
+    patterns[24] = 0  # group 1 holds a copy of a sample of group 0, group 2 of one of group 1
+    patterns[48] = 25
+    for seed in range(10):
+        trains = distinct(patterns.tolist(), np.arange(240) % 2, groups)
+        split = make_split(trains, seed=seed)
+        sides = [set(groups[part]) for part in (split.train, split.validation, split.test)]
+        assert sum(len(side) for side in sides) == 10
+        assert sum(bool({0, 1, 2} & side) for side in sides) == 1
+        assert leaks(trains, split) == ()
+
+
+def test_groups_are_held_out_even_where_all_hold_copies_of_each_other() -> None:
+    patterns = [0, *range(1, 20)] * 5
+    groups = np.arange(100) // 20
+    trains = distinct(patterns, np.arange(100) % 2, groups)
+    split = make_split(trains, seed=0)
+    assert not set(groups[split.test]) & set(groups[split.train])
+    assert leaks(trains, split) == (
+        "For 20 of 20 test samples, one with the same spikes trains or validates: a model may know them "
+        "by heart.",
+    )
+
+
+def test_a_class_of_too_few_different_samples_is_still_divided() -> None:
+    trains = distinct([7, 8] * 20, [0, 1] * 20)
+    split = make_split(trains, seed=0)
+    assert_divides(split, trains)
+    assert leaks(trains, split)[0].startswith("For 8 of 8 test samples, one with the same spikes")
+
+
+def test_it_is_said_how_many_test_samples_are_of_groups_that_train() -> None:
+    trains = distinct(list(range(60)), np.arange(60) % 2, np.arange(60) % 2)
+    (said,) = leaks(trains, make_split(trains, seed=0))
+    assert said.startswith("For 12 of 12 test samples, others of the same group (speaker, subject) train")
+    named = ["test" if k < 10 else "train" for k in range(60)]
+    groups = [5] * 4 + [9] * 6 + [5] * 20 + [6] * 30
+    patterns = [59, *range(1, 60)]
+    trains = distinct(patterns, np.arange(60) % 2, groups, split=named)
+    shared, copied = leaks(trains, make_split(trains, seed=0))
+    assert shared.startswith("For 4 of 10 test samples, others")
+    assert copied.startswith("For 1 of 10 test samples, one")

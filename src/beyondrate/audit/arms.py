@@ -24,5 +24,6 @@ def build_arm(job: Job, plan: Plan, train: SpikeTrains, tau_s: float) -> Network
     elif job.model == "gamma":
         arm = gamma_arm(GAMMA, "gated", train, dt_s=plan.dt_s, seed=job.seed)
     else:
-        arm = spiking_arm(LIF, job.control, train, dt_s=plan.dt_s, tau_s=tau_s, seed=job.seed)
+        delays = "frozen" if (job.model, job.control) == ("lif-delay", "scrambled") else job.control
+        arm = spiking_arm(LIF, delays, train, dt_s=plan.dt_s, tau_s=tau_s, seed=job.seed)
     return arm if plan.epochs is None else replace(arm, settings=replace(arm.settings, epochs=plan.epochs))

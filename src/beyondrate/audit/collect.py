@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 
 from beyondrate.audit.figure_data import data_facts, figure_data
 from beyondrate.audit.folder import RunFolder
@@ -22,17 +23,21 @@ from beyondrate.audit.metrics import (
 )
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.result import AuditResult, row_dicts
+from beyondrate.audit.variant_store import VariantData
 from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge, kind_origin
+from beyondrate.datasets.copies import first_alike
 from beyondrate.datasets.info import describe
+from beyondrate.datasets.split import Split, leaks
 from beyondrate.events import SpikeTrains
 
 
-def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -> AuditResult:
+def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mapping[str, Any]) -> AuditResult:
     """Read what every job found and draw the result.
 
     Args:
         folder: a run whose jobs are all finished.
         trains: the data as given.
+        split: which of its samples train, validate and test.
         record: title, command, versions, protocol, seconds: goes into the result as it is.
     """
     plan = folder.plan
@@ -51,7 +56,8 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
         for job, result in results
         for answer in result.get("answers", [])
     ]
-    groups = {name: folder.variants.read(name).test.groups for name in plan.variants}
+    alike = first_alike(trains)
+    groups = {name: _test_groups(folder.variants.read(name), alike) for name in plan.variants}
     outcomes = Outcomes(answers, labels, groups, balanced=True, seed=plan.seed)
     kinds = [
         line
@@ -61,8 +67,10 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
     ]
     facts = {name: folder.variants.facts(name) for name in plan.variants}
     left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
-    warnings = *left_out, *few_groups_warnings(outcomes), *describe(trains).warnings
-    verdict = judge(outcomes, kinds, warnings)
+    equal = unequal_counts_warnings(folder.variants.read("norm").trains) if "norm" in plan.variants else []
+    undivided = trains.with_meta(split=["train"] * len(trains))  # leaks() tells of the split that was made
+    warnings = *equal, *left_out, *few_groups_warnings(outcomes), *describe(undivided).warnings
+    verdict = judge(outcomes, kinds, warnings, leaks(trains, split))
     training = [
         {
             **asdict(job),
@@ -97,6 +105,18 @@ def collect(folder: RunFolder, trains: SpikeTrains, record: Mapping[str, Any]) -
     return AuditResult(outcomes.rows(), verdict, report)
 
 
+def _test_groups(
+    data: VariantData, alike: Int64[np.ndarray, " samples"]
+) -> Int64[np.ndarray, " tests"] | None:
+    """Return the groups of a variant's test samples; where there are none, the copies of a sample are one."""
+    if data.test.groups is not None:
+        return data.test.groups
+    kept = np.asarray(data.trains.meta.get("variant", {}).get("kept_samples", np.arange(len(alike))))
+    of_copies = np.stack([alike[kept[data.indices["test"]]], data.test.labels])
+    sets, set_of = np.unique(of_copies, axis=1, return_inverse=True)
+    return set_of if sets.shape[1] < len(set_of) else None
+
+
 def few_groups_warnings(outcomes: Outcomes) -> list[str]:
     """Return what it means that the test samples come from few groups (speakers, subjects), if they do."""
     for held_out in outcomes.held_out.values():
@@ -115,6 +135,18 @@ def few_groups_warnings(outcomes: Outcomes) -> list[str]:
             )
         return [warning]
     return []
+
+
+def unequal_counts_warnings(norm: SpikeTrains) -> list[str]:
+    """Return a warning if spike counts differ between samples of norm."""
+    counts = norm.counts()
+    n_differing = np.count_nonzero(counts.min(axis=0) != counts.max(axis=0))
+    if not n_differing:
+        return []
+    return [
+        f"{n_differing:,} of {norm.n_units:,} units do not spike equally often in every sample of norm: "
+        "do not use this norm."
+    ]
 
 
 def _curve(outcomes: Outcomes, duration_s: float) -> list[dict[str, Any]]:

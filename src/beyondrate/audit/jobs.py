@@ -114,7 +114,7 @@ def _answer(
 
 
 def _tau_s(folder: RunFolder, job: Job) -> float:
-    if job.control in ("tau-tuned", "frozen", "learned"):
+    if job.model == "lif-delay" or job.control == "tau-tuned":
         return chosen_tau_s(folder)
     if job.control.startswith("tau-"):
         return float(job.control.removeprefix("tau-"))

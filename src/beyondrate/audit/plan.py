@@ -159,6 +159,7 @@ class Plan:
         return [*kinds, *once, *nets]
 
     def _arms(self, variant: str) -> list[tuple[str, str]]:
+        """Return the networks of a variant: on whole with what each of them does with counts alone."""
         arms = []
         if "gamma" in self.models:
             arms += [("gamma", "none")]
@@ -168,9 +169,9 @@ class Plan:
             arms += [("lif", "none")]
             if variant == self.tuning_variant:
                 arms += [("lif", "tau-tuned")]
-            if variant == "whole":
-                arms += [("lif", "scrambled")]
-        if "rate" in self.models:
+        if variant == "whole":  # a net may read of counts what a linear reading of them cannot
+            arms += [(model, "scrambled") for model in dict.fromkeys(model for model, _ in arms)]
+        if "rate" in self.models or (variant == "whole" and arms):
             arms += [("rate", "none")]
         return arms
 

@@ -143,7 +143,8 @@ def _carry_out(
     with Pool(folder.path, WORK, n_workers) as pool:
         pool.run([folder.plan.tuning_jobs(), folder.plan.jobs()], progress)
     seconds = round(time.monotonic() - started, 1)
-    return collect.collect(folder, trains, {**record, "protocol": _protocol(plan, split), "seconds": seconds})
+    record = {**record, "protocol": _protocol(plan, split), "seconds": seconds}
+    return collect.collect(folder, trains, split, record)
 
 
 def _resolve(data: SpikeTrains | str | Path, progress: Progress) -> tuple[SpikeTrains, str]:

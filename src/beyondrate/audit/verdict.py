@@ -83,9 +83,19 @@ class Verdict:
 
 
 def judge(
-    outcomes: Outcomes, kinds: Sequence[Mapping[str, Any]] = (), warnings: Sequence[str] = ()
+    outcomes: Outcomes,
+    kinds: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[str] = (),
+    leaks: Sequence[str] = (),
 ) -> Verdict:
-    """Draw the verdict from the outcomes of a full audit, the kinds of timing found, and known limits."""
+    """Draw the verdict from the outcomes of a full audit and the kinds of timing found.
+
+    Args:
+        outcomes: what every arm answered.
+        kinds: how well each kind of timing tells the classes.
+        warnings: known limits of the data.
+        leaks: what ties test samples to training samples; the headline says that there is something.
+    """
     findings = [
         finding
         for finding in (
@@ -99,8 +109,11 @@ def judge(
         )
         if finding is not None
     ]
-    warnings = (*warnings, *_outcome_warnings(outcomes), *_former_rate_warning(findings, kinds))
-    return Verdict(_headline(findings), tuple(findings), warnings)
+    headline = _headline(findings, read_linearly=_only_linear(_count_arms(outcomes, "whole")))
+    if leaks:
+        headline += " Not all test samples are independent of the training samples: see the warnings."
+    limits = *leaks, *warnings, *_outcome_warnings(outcomes), *_former_rate_warning(findings, kinds)
+    return Verdict(headline, tuple(findings), limits)
 
 
 def judge_models(outcomes: Outcomes) -> Verdict:
@@ -113,7 +126,7 @@ def judge_models(outcomes: Outcomes) -> Verdict:
             f"{arm.name} names the class of {_share(interval)} of the samples "
             f"(chance {_percent(outcomes.chance(arm.variant))})"
         )
-        sentence += "." if claimed else ", which cannot be told from chance."
+        sentence += "." if claimed else ", which is not shown to be above chance."
         findings += [
             Finding("clean", "As it is", sentence, interval, "accuracy", claimed),
             *([_without_times(outcomes, arm)] if AT_RANDOM_TIMES in outcomes.tests(arm) else []),
@@ -150,34 +163,44 @@ def _takes(outcomes: Outcomes, arm: Arm, test: Test) -> bool:
 # Which arms answer which question --------------------------------------------------------------------------
 
 
-def _count_arm(outcomes: Outcomes, variant: str) -> Arm | None:
-    """Return the best of the arms that see counts alone, chosen on validation."""
-    return outcomes.best(
-        arm for arm in outcomes.arms(variant) if arm.model == "rate" or arm.control in ("scrambled", "bins-1")
-    )
+def _count_arms(outcomes: Outcomes, variant: str) -> list[Arm]:
+    """Return the arms that see counts alone."""
+    counting = ("scrambled", "bins-1")
+    return [arm for arm in outcomes.arms(variant) if arm.model == "rate" or arm.control in counting]
+
+
+def _timed_arms(outcomes: Outcomes, variant: str) -> list[Arm]:
+    """Return the arms that see spike times and are tested under perturbations."""
+    return [arm for arm in outcomes.arms(variant) if arm.model != "rate" and len(outcomes.tests(arm)) > 1]
 
 
 def _timed_arm(outcomes: Outcomes, variant: str) -> Arm | None:
-    """Return the best of the arms that see spike times and are tested under perturbations."""
-    return outcomes.best(
-        arm for arm in outcomes.arms(variant) if arm.model != "rate" and len(outcomes.tests(arm)) > 1
-    )
+    """Return the best of them, chosen on validation."""
+    return outcomes.best(_timed_arms(outcomes, variant))
+
+
+def _only_linear(arms: Sequence[Arm]) -> bool:
+    return all(arm.model == "probe" for arm in arms)
 
 
 # Findings ------------------------------------------------------------------------------------------------
 
 
 def _rate(outcomes: Outcomes) -> Finding | None:
-    arm = _count_arm(outcomes, "whole")
+    counting = _count_arms(outcomes, "whole")
+    arm = outcomes.best(counting)
     if arm is None:
         return None
     interval = outcomes.accuracy(arm)
     claimed = outcomes.above_chance(arm) <= CLAIM_LEVEL
+    how = "without any time and read linearly" if _only_linear(counting) else "without any time"
     sentence = (
-        f"Spike counts alone, without any time, name the class of {_share(interval)} of the test samples "
+        f"Spike counts alone, {how}, name the class of {_share(interval)} of the test samples "
         f"({arm.name}; chance {_percent(outcomes.chance('whole'))})"
     )
-    sentence += "." if claimed else ", which cannot be told from chance."
+    sentence += "." if claimed else ", which is not shown to be above chance."
+    if _only_linear(counting):
+        sentence += " What a network reads of them was not tried."
     return Finding("rate", "Counts alone", sentence, interval, "accuracy", claimed)
 
 
@@ -199,19 +222,23 @@ def _timing(outcomes: Outcomes, kinds: Sequence[Mapping[str, Any]]) -> Finding |
     chance = _percent(outcomes.chance("norm"))
     if claimed:
         sentence = (
-            f"With every trace of spike count removed (norm), spike times still name the class of "
+            f"With all spike counts made equal (norm), spike times still name the class of "
             f"{_share(interval)} of the test samples ({reader}; chance {chance})."
         )
     else:
         sentence = (
-            f"With every trace of spike count removed (norm), no timing was found: {reader} reaches "
-            f"{_share(interval)}, which cannot be told from chance ({chance})."
+            f"With all spike counts made equal (norm), no timing was found: {reader} reaches "
+            f"{_share(interval)}, which is not shown to be above chance ({chance})."
         )
     return Finding("timing", "Timing alone", sentence, interval, "accuracy", claimed)
 
 
 def _whole_gain(outcomes: Outcomes) -> Finding | None:
-    timed, counted = _timed_arm(outcomes, "whole"), _count_arm(outcomes, "whole")
+    """Set the best reader of times against the best of counts; a net only where nets read counts, too."""
+    timing, counting = _timed_arms(outcomes, "whole"), _count_arms(outcomes, "whole")
+    if _only_linear(counting):  # what a net gains over a linear reading may be counts that are not linear
+        timing = [arm for arm in timing if arm.model == "probe"]
+    timed, counted = outcomes.best(timing), outcomes.best(counting)
     if timed is None or counted is None:
         return None
     interval = outcomes.difference(timed, counted)
@@ -226,6 +253,11 @@ def _whole_gain(outcomes: Outcomes) -> Finding | None:
         sentence = (
             f"On the data as they are, spike times add nothing that can be shown to counts alone: "
             f"{timed.name} against {counted.name}, {_points(interval)}."
+        )
+    linear = Arm("whole", "probe", "bins-1")
+    if timed.model == "probe" and counted.model != "probe" and linear in counting:
+        sentence += (
+            f" Over a linear reading of counts it gains {_points(outcomes.difference(timed, linear))}."
         )
     return Finding("whole-gain", "Gain from timing", sentence, interval, "points", claimed)
 
@@ -448,26 +480,30 @@ def _surely_more(outcomes: Outcomes, first: Arm, second: Arm) -> bool:
 # Headline and warnings -------------------------------------------------------------------------------------
 
 
-def _headline(findings: Sequence[Finding]) -> str:
+def _headline(findings: Sequence[Finding], *, read_linearly: bool) -> str:
     by_key = {finding.key: finding for finding in findings}
     rate, timing, gain = by_key.get("rate"), by_key.get("timing"), by_key.get("whole-gain")
     has_rate = rate is not None and rate.claimed
     has_timing = timing is not None and timing.claimed
+    has_gain = gain is not None and gain.claimed
+    linearly = ", read linearly," if read_linearly else ""
     parts = []
     if has_timing and timing is not None and timing.interval is not None:
         parts.append(
             f"The classes can be told by spike times alone: {_percent(timing.interval.estimate)} "
-            "of the test samples with every spike count made equal"
-            + (", counts alone cannot tell them." if rate is not None and not has_rate else ".")
+            "of the test samples with all spike counts made equal."
         )
     elif timing is not None:
-        parts.append("No timing was found: with every spike count made equal, nothing is left above chance.")
+        beginning = "With" if has_gain else "No timing was found: with"
+        parts.append(f"{beginning} all spike counts made equal, no accuracy above chance is shown.")
     if has_rate and rate is not None and rate.interval is not None:
-        parts.append(f"Spike counts alone reach {_percent(rate.interval.estimate)}.")
-    elif rate is not None and not has_timing:
-        parts.append(f"Spike counts cannot tell the classes{' either' if timing is not None else ''}.")
-    if gain is not None and gain.claimed and gain.interval is not None:
-        parts.append(f"On the data as they are, times add {_points(gain.interval)} to counts.")
+        parts.append(f"Spike counts alone{linearly} reach {_percent(rate.interval.estimate)}.")
+    elif rate is not None:
+        parts.append(f"That spike counts{linearly} tell the classes is not shown.")
+    if has_gain and gain is not None and gain.interval is not None:
+        points = _points(gain.interval)
+        more = f"add {points} to counts" if has_rate else f"tell {points} more than counts"
+        parts.append(f"On the data as they are, times {more}.")
     if not parts:
         parts.append("This audit had no model from which timing and rate could be told apart.")
     return " ".join(parts)
@@ -482,9 +518,6 @@ def _outcome_warnings(outcomes: Outcomes) -> list[str]:
                 f"{variant} has only {len(labels)} test samples: "
                 f"an accuracy is known to about ±{reach:.0f} points."
             )
-    leaking = Arm("norm", "rate")
-    if leaking in outcomes.by_arm and outcomes.above_chance(leaking) <= CLAIM_LEVEL:
-        warnings.append("Counts still tell the classes in norm: do not use this norm.")
     trained = [len(answers) for arm, answers in outcomes.by_arm.items() if arm.model not in ("probe", "rate")]
     n_seeds = min(trained, default=SEEDS_TO_QUOTE)
     if n_seeds < SEEDS_TO_QUOTE:
@@ -520,13 +553,17 @@ def _share(interval: Interval) -> str:
 
 
 def _points(interval: Interval) -> str:
-    estimate, low, high = (f"{100 * value:+.0f}".replace("-", "−") for value in interval)
+    estimate, low, high = ("+" * (round(100 * value) > 0) + _in_points(value) for value in interval)
     return f"{estimate} points ({low} to {high})"
 
 
 def _loss(drop: Interval) -> str:
-    estimate, low, high = (f"{100 * value:.0f}".replace("-", "−") for value in drop)
+    estimate, low, high = map(_in_points, drop)
     return f"{estimate} points ({low} to {high})"
+
+
+def _in_points(difference: float) -> str:
+    return f"{round(100 * difference)}".replace("-", "−")
 
 
 def _milliseconds(interval: Interval, levels: Sequence[float]) -> str:

@@ -24,7 +24,7 @@ def variant_part(source: In, target: Out, bin: Bin = None, seed: Seed = 0) -> No
 
 @app.command("norm")
 def variant_norm(source: In, target: Out, bin: Bin = None, seed: Seed = 0) -> None:
-    """Remove every trace of spike count: each unit spikes equally often in every sample."""
+    """Make all spike counts equal: each unit spikes equally often in every sample."""
     _variant("norm", source, target, bin, seed)
 
 

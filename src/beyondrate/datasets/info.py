@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int32, Int64, UInt64
+from jaxtyping import Int32, Int64
 
+from beyondrate.datasets.copies import BLOCK_SPIKES, blocks, fingerprints
 from beyondrate.datasets.split import class_name, named_samples
 from beyondrate.events import SpikeTrains
 from beyondrate.storage import on_float16_grid
 
-_BLOCK_SPIKES = 1 << 22  # looked at at a time
 _COARSE_US = 1000  # a grid from here on limits what can be said about timing
 _LEAK = 0.1  # share of the variance of the spike count that the class explains
 _FEW_SAMPLES = 10
@@ -125,11 +125,11 @@ def describe(trains: SpikeTrains) -> Description:
     class_sizes = np.bincount(class_of, minlength=len(classes))
     class_means = np.bincount(class_of, weights=totals, minlength=len(classes)) / np.maximum(class_sizes, 1)
     names = [class_name(trains, int(label)) for label in classes]
-    blocks = list(_blocks(trains))
+    pieces = list(blocks(trains))
     heard = np.zeros(trains.n_units, dtype=bool)
-    for block in blocks:
+    for block in pieces:
         heard[block.units] = True
-    prints = np.concatenate([_fingerprints(block) for block in blocks] or [np.zeros(0, np.uint64)])
+    prints = fingerprints(trains)
     parts = _parts(trains)
     last_us = int(trains.times_us.max(initial=0))
     n_spikes = max(trains.n_spikes, 1)
@@ -152,7 +152,7 @@ def describe(trains: SpikeTrains) -> Description:
         grid_us=grid_us(trains.times_us),
         float16=on_float16_grid(trains.times_us),
         float16_step_us=round(float(np.spacing(np.float16(last_us / 1e6))) * 1e6, 1),
-        repeated_spikes=sum(_repeated_spikes(block) for block in blocks),
+        repeated_spikes=sum(_repeated_spikes(block) for block in pieces),
         repeated_samples=int(np.count_nonzero(spiking)) - len(np.unique(prints[spiking])),
         first_us_share=float(np.count_nonzero(trains.times_us == 0)) / n_spikes,
         last_us_share=float(np.count_nonzero(trains.times_us == trains.duration_us)) / n_spikes,
@@ -172,21 +172,11 @@ def grid_us(times_us: Int32[np.ndarray, " spikes"]) -> int:
         return 1
     step = 0
     first = times_us.min()
-    for start in range(0, len(times_us), _BLOCK_SPIKES):
-        step = int(np.gcd(step, np.gcd.reduce(times_us[start : start + _BLOCK_SPIKES] - first)))
+    for start in range(0, len(times_us), BLOCK_SPIKES):
+        step = int(np.gcd(step, np.gcd.reduce(times_us[start : start + BLOCK_SPIKES] - first)))
         if step == 1:
             break
     return max(step, 1)
-
-
-def _blocks(trains: SpikeTrains) -> Iterator[SpikeTrains]:
-    """Yield the samples a few at a time, so that what is worked out from them stays small."""
-    start = 0
-    while start < len(trains):
-        limit = trains.offsets[start] + _BLOCK_SPIKES
-        stop = max(start + 1, int(np.searchsorted(trains.offsets, limit, side="right")) - 1)
-        yield trains[start:stop]
-        start = stop
 
 
 def _spread(values: Int64[np.ndarray, " samples"]) -> Spread:
@@ -258,19 +248,6 @@ def _repeated_spikes(block: SpikeTrains) -> int:
     spike = moment[shared[: block.n_spikes]] * block.n_units + block.units[shared[: block.n_spikes]]
     spike.sort()
     return int(np.count_nonzero(spike[1:] == spike[:-1]))
-
-
-def _fingerprints(block: SpikeTrains) -> UInt64[np.ndarray, " samples"]:
-    """Return a number for each sample that is the same for the same spikes, in any order of equal times."""
-    mixed = block.times_us.astype(np.uint64) * np.uint64(block.n_units) + block.units.astype(np.uint64)
-    for shift, factor in (
-        (30, 0xBF58476D1CE4E5B9),
-        (27, 0x94D049BB133111EB),
-    ):  # splitmix64, Steele et al. 2014
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    mixed ^= mixed >> np.uint64(31)
-    sums = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed)])  # wraps around, as it may
-    return sums[block.offsets[1:]] - sums[block.offsets[:-1]]
 
 
 def _warnings(facts: Description) -> Iterator[str]:

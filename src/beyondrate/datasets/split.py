@@ -10,10 +10,12 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from jaxtyping import Bool, Int64
 
+from beyondrate.datasets.copies import first_alike
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 
 _Part: TypeAlias = Bool[np.ndarray, " samples"]
+_Numbers: TypeAlias = Int64[np.ndarray, " samples"]
 Protocol = Literal["held-out", "yu2025"]
 _TRIES = 200  # random orders of the groups that are looked at
 _ENOUGH = 20  # orders with every class in every part; the one nearest to the shares is taken
@@ -43,7 +45,8 @@ def make_split(
     and the validation share is that of the others, or the samples that it names "valid". Else, where there
     are three groups or more (speakers, subjects), no group is in two parts and every class is in each. Else
     each class is divided at random. Validation follows the same rule. Every choice belongs to it, and none to
-    the test part.
+    the test part. Samples with the same spikes stay together, wherever the data and their groups leave a
+    choice; ``leaks`` says what a split could not keep apart.
 
     Args:
         trains: samples with labels.
@@ -59,7 +62,7 @@ def make_split(
             that result cannot train, validate and test, or the protocol is unknown.
 
     Example:
-        >>> samples = [([100], [0])] * 12
+        >>> samples = [([100 + k], [0]) for k in range(12)]
         >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 6, groups=[0, 0, 1, 1, 2, 2] * 2,
         ...                                   n_units=1, duration_us=1000)
         >>> split = make_split(trains, seed=0, test_share=0.3, validation_share=0.3)
@@ -96,6 +99,33 @@ def make_split(
     return _split(training, validation, test, how)
 
 
+def leaks(trains: SpikeTrains, split: Split) -> tuple[str, ...]:
+    """Say which test samples a model may know by something else than their class, one sentence a reason.
+
+    Example:
+        >>> samples = [([100 + k // 2], [0]) for k in range(8)]  # each sample twice
+        >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 4, n_units=1, duration_us=1000,
+        ...                                   meta={"split": ["train"] * 4 + ["valid"] + ["test"] * 3})
+        >>> leaks(trains, make_split(trains, seed=0))[0].split(":")[0]
+        'For 1 of 3 test samples, one with the same spikes trains or validates'
+    """
+    known = np.concatenate([split.train, split.validation])
+    n_test = f"{len(split.test):,} test samples"
+    groups, alike = trains.groups, first_alike(trains)
+    found = []
+    if groups is not None and (n_shared := np.isin(groups[split.test], groups[known]).sum()):
+        found.append(
+            f"For {n_shared:,} of {n_test}, others of the same group (speaker, subject) train or validate: a "
+            "model may know the group instead of the class, and nothing is shown for groups it has not met."
+        )
+    if n_copies := np.isin(alike[split.test], alike[known]).sum():
+        found.append(
+            f"For {n_copies:,} of {n_test}, one with the same spikes trains or validates: a model may know "
+            "them by heart."
+        )
+    return tuple(found)
+
+
 def one_group_out(trains: SpikeTrains) -> list[Split]:
     """Return as many splits as there are groups: each is the test part once, and validates once.
 
@@ -103,7 +133,7 @@ def one_group_out(trains: SpikeTrains) -> list[Split]:
         InputError: if there are fewer than three groups, or a class is in too few of them.
 
     Example:
-        >>> samples = [([100], [0])] * 12
+        >>> samples = [([100 + k], [0]) for k in range(12)]
         >>> trains = SpikeTrains.from_samples(samples, labels=[0, 1] * 6, groups=[0, 0, 1, 1, 2, 2] * 2,
         ...                                   n_units=1, duration_us=1000)
         >>> [trains.groups[split.test][0].item() for split in one_group_out(trains)]
@@ -181,28 +211,44 @@ def _divided(
     trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
 ) -> tuple[list[_Part], str | None]:
     """Take one part a share, and tell why they are not whole groups where they are not."""
-    n_groups = 0 if trains.groups is None else len(np.unique(trains.groups[among]))
-    parts = _whole_groups(trains, among, shares, rng) if n_groups > len(shares) else None
-    if parts is not None:
-        return parts, None
+    alike = first_alike(trains)
+    n_groups = 0
+    if trains.groups is not None:
+        groups = np.unique(np.asarray(trains.groups), return_inverse=True)[1]
+        n_groups = len(np.unique(groups[among]))
+        joined = _joined(groups, alike)
+        for group_of in (joined,) if (joined == groups).all() else (joined, groups):
+            parts = _whole_groups(trains, group_of, among, shares, rng)
+            if parts is not None:
+                return parts, None
     if n_groups == 0:
         why_not = "the data have no groups"
     elif n_groups <= len(shares):
         why_not = f"{n_groups} group{'s' * (n_groups > 1)} cannot be held out whole"
     else:
         why_not = "no division by whole groups was found that has every class in each part"
-    return _stratified(trains, among, shares, rng), why_not
+    return _stratified(trains, alike, among, shares, rng), why_not
+
+
+def _joined(groups: _Numbers, alike: _Numbers) -> _Numbers:
+    """Give groups that hold copies of one sample the lowest of their numbers: they must stay together."""
+    number = np.arange(groups.max(initial=-1) + 1)
+    for one, other in np.unique([groups, groups[alike]], axis=1).T:
+        low, high = np.sort(number[[one, other]])
+        number[number == high] = low
+    return number[groups]
 
 
 def _whole_groups(
-    trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
+    trains: SpikeTrains, group_of: _Numbers, among: _Part, shares: Sequence[float], rng: np.random.Generator
 ) -> list[_Part] | None:
     """Take whole groups in random orders until each share is about reached, every class in every part."""
-    groups, group_of = np.unique(np.asarray(trains.groups), return_inverse=True)
     classes, class_of = np.unique(trains.labels, return_inverse=True)
-    table = np.zeros((len(groups), len(classes)), np.int64)
+    table = np.zeros((group_of.max() + 1, len(classes)), np.int64)
     np.add.at(table, (group_of[among], class_of[among]), 1)
     candidates = np.flatnonzero(table.any(axis=1))
+    if len(candidates) <= len(shares):
+        return None
     table = table[:, table.any(axis=0)]
     divisions = []
     for _ in range(_TRIES):
@@ -231,18 +277,34 @@ def _cut(order: np.ndarray, sizes: np.ndarray, shares: Sequence[float]) -> list[
 
 
 def _stratified(
-    trains: SpikeTrains, among: _Part, shares: Sequence[float], rng: np.random.Generator
+    trains: SpikeTrains, alike: _Numbers, among: _Part, shares: Sequence[float], rng: np.random.Generator
 ) -> list[_Part]:
     """Draw from each class in proportion: one sample at least, and one at least is left."""
     parts = [np.zeros(len(trains), dtype=bool) for _ in shares]
-    for label in np.unique(trains.labels[among]):
-        members = rng.permutation(np.flatnonzero(among & (trains.labels == label)))
+    class_of = trains.labels[alike]  # of copies that differ in their class, the first one's
+    for label in np.unique(class_of[among]):
+        members = rng.permutation(np.flatnonzero(among & (class_of == label)))
+        n_different = len(np.unique(alike[members]))
+        if len(shares) < n_different < len(members):
+            for part, chosen in zip(parts, _whole_sets(members, alike, shares), strict=True):
+                part[chosen] = True
+            continue
         wanted = [max(1, round(share * len(members))) for share in shares]
         for part, n in zip(parts, wanted, strict=True):
             taken = min(n, len(members) - 1)
             part[members[:taken]] = True
             members = members[taken:]
     return parts
+
+
+def _whole_sets(members: _Numbers, alike: _Numbers, shares: Sequence[float]) -> list[_Numbers]:
+    """Cut a class where each share is reached as nearly as whole sets of copies allow; small sets first."""
+    sets: dict[int, list[int]] = {}
+    for member in members.tolist():
+        sets.setdefault(int(alike[member]), []).append(member)
+    order = sorted(sets.values(), key=len)  # one large set would fill the test part
+    pieces = _cut(np.arange(len(order)), np.array([len(copies) for copies in order]), shares)
+    return [np.concatenate([order[k] for k in piece]) for piece in pieces[:-1]]
 
 
 def _how(trains: SpikeTrains, part: _Part, why_not_groups: str | None) -> str:

@@ -64,7 +64,9 @@ KNOWN = (
     Series("lif", "scrambled", "LIF on scrambled spikes", LIGHT["lif"], "dot", "x-thin-open"),
     Series("lif-delay", "frozen", "LIF + frozen delays", LIGHT["delay"], "dash", "square-open"),
     Series("lif-delay", "learned", "LIF + learned delays", LIGHT["delay"], symbol="square"),
+    Series("lif-delay", "scrambled", "LIF + delays, scrambled", LIGHT["delay"], "dot", "x-thin-open"),
     Series("gamma", "none", "SpikingGamma", LIGHT["gamma"], symbol="star"),
+    Series("gamma", "scrambled", "SpikingGamma, scrambled", LIGHT["gamma"], "dot", "x-thin-open"),
 )
 
 OTHERS = (("own", "hexagon"), ("other", "star"), ("muted", "pentagon"))

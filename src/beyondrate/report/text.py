@@ -39,7 +39,7 @@ VARIANTS = {
     "part": "Units that hardly fire, and samples without enough spikes, are left out and the classes made "
     "equally large. Counts still differ between samples; part is the fair comparison for norm.",
     "norm": "Part, with spikes removed at random until every unit fires the same number of times in every "
-    "sample. Counts say nothing any more: accuracy above chance on norm can only come from timing.",
+    "sample: accuracy above chance on norm does not come from spike counts.",
 }
 
 MODELS = {
@@ -52,8 +52,10 @@ MODELS = {
     "network makes of counts alone.",
     "LIF + frozen delays": "The same with random axonal delays that are not trained.",
     "LIF + learned delays": "The same with axonal delays that are trained.",
+    "LIF + delays, scrambled": "The net with frozen delays on spikes moved to random times.",
     "SpikingGamma": "A network whose units read each spike through a chain of smoothed delays, trained "
     "without surrogate gradients.",
+    "SpikingGamma, scrambled": "The same on spikes moved to random times.",
 }
 
 KINDS = {
