@@ -23,6 +23,7 @@ __all__ = [
     "Facts",
     "atomic_path",
     "check_writable",
+    "files_of",
     "load",
     "on_float16_grid",
     "opened",
@@ -211,6 +212,16 @@ def check_writable(path: str | Path, *, format: str | None = None) -> str:
     else:
         atomic.check_target(path)
     return chosen
+
+
+def files_of(path: Path, format: str | None = None) -> list[Path]:
+    """Return the files that event data at a path are: of AEDAT the recording and its labels.
+
+    >>> [file.name for file in files_of(Path("arm.aedat"))]
+    ['arm.aedat', 'arm_labels.csv']
+    """
+    is_aedat = (format or _FORMAT_OF_SUFFIX.get(path.suffix.lower())) in _AEDAT
+    return [path, aedat.labels_path(path)] if is_aedat else [path]
 
 
 def _format(path: str | Path, format: str | None) -> str:
