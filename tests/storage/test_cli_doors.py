@@ -44,6 +44,8 @@ def test_info_shows_facts_and_rasters(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r"suffix '\.txt' is no picture's; give \.png"):
         run("info", tmp_path / "x.h5", "--raster", tmp_path / "x.txt")
+    with pytest.raises(InputError, match="create the folder first"):
+        run("info", tmp_path / "nothing-is-read.h5", "--raster", tmp_path / "none" / "x.png")
 
 
 def test_info_reads_what_import_reads(tmp_path: Path) -> None:
