@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -11,9 +11,12 @@ from rich.table import Table
 
 from beyondrate.cli.arguments import Force, In, Out, names
 from beyondrate.cli.files import check_output, check_picture, input_and_output, input_file
-from beyondrate.cli.terminal import out_console, progress_shown
+from beyondrate.cli.terminal import err_console, out_console, progress_shown
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
+
+if TYPE_CHECKING:
+    from beyondrate.storage import EventFile
 
 SHOWN = 2  # rasters in the terminal
 Trials = Annotated[
@@ -130,11 +133,26 @@ def data_import(
     if trials is not None or group is not None:
         trains = _loaded(source, trials, group)
         storage.save(trains, target)
-        out_console.print(f"{target}: {trains!r}", highlight=False, soft_wrap=True)
+        _print_imported(target, trains)
         return
     with storage.opened(source) as found:
         storage.save(found.stream() if isinstance(found, storage.EventFile) else found, target)
-        out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
+        _print_imported(target, found)
+
+
+def _print_imported(target: Path, found: SpikeTrains | EventFile) -> None:
+    """Say what was written, and warn where it is of one class."""
+    out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
+    if len(np.unique(found.labels)) < 2:
+        columns = ", ".join(found.meta.get("trial_columns", ()))
+        remedy = f" --trials makes one of the trials' columns the class: {columns}." if columns else ""
+        err_console.print(
+            f"Warning: all samples are of one class.{remedy}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _loaded(path: Path, trials: str | None, group: str | None = None) -> SpikeTrains:
