@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from beyondrate.errors import InputError
-from beyondrate.storage import load
+from beyondrate.storage import load, save
 
 TIMES = [[0.1, 0.3, 0.6, 1.2], [], [0.0279, 0.5]]
 UNITS = [[699, 3, 3, 0], [], [5, 12]]
