@@ -477,6 +477,11 @@ def test_the_command_refuses_thresholds_of_no_part(tmp_path, split, said):
     assert not (tmp_path / "part.h5").exists()
 
 
+def test_a_bad_bin_is_called_by_its_name():
+    with pytest.raises(InputError, match=r"^bin is -1\.0 s; give a positive"):
+        norm(trains_of_counts(np.full((6, 3), 9), np.arange(6) % 3), bin_s=-1.0)
+
+
 def test_memory_holds_a_part_of_the_data_only(tmp_path, monkeypatch):
     trains = trains_of_counts(np.full((600, 20), 200), np.arange(600) % 2)  # 14 MB of spikes
     source = tmp_path / "whole.h5"

@@ -54,7 +54,7 @@ def encode_files(
         (['high', 'low'], ['high_ann', 'low_ann'], 200000)
     """
     recordings = catalogue(paths, labels, group)
-    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    clip_us = None if clip_s is None else dt_in_us(clip_s, "clip")
     with (
         tempfile.TemporaryDirectory(prefix="beyondrate-") as folder,
         closing(Parts(Path(folder) / "parts", {})) as parts,
@@ -118,7 +118,7 @@ def encode_to_file(
             file=out,
         )
     recordings = catalogue(paths, labels, group)
-    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    clip_us = None if clip_s is None else dt_in_us(clip_s, "clip")
     settings = {**encoder.settings, "clip": clip_us, "files and labels": _fingerprint(recordings)}
     with closing(Parts(parts_folder(out), settings, resume=resume)) as parts:
         _encode_all(recordings, encoder, clip_us, parts, workers, progress)

@@ -24,7 +24,7 @@ def encode(
         str,
         typer.Option(help='What names say: "{label}_{speaker}_{take}"; or a .csv with columns file, label.'),
     ],
-    out: Annotated[Path, typer.Option(help="Event file to write, .h5 or .npz.")],
+    out: Annotated[Path, typer.Option(help="Event file to write, .h5, .npz or .csv.")],
     group: Annotated[
         str | None, typer.Option(help="Field or column that groups the samples (speaker or group).")
     ] = None,

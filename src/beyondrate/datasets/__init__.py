@@ -150,7 +150,7 @@ def load(data: str | Path, progress: Progress = silent) -> SpikeTrains:
         return trains
     raise InputError(
         f"{data!s} is neither a data set nor a file",
-        remedy=f"choose from {', '.join(DATA_SETS)}, or give the path of an .h5 or .npz file",
+        remedy=f"choose from {', '.join(DATA_SETS)}, or give the path of an event file: .h5, .npz, .csv, ...",
     )
 
 

@@ -44,7 +44,7 @@ def test(
 
     Args:
         run: the folder of the trained network.
-        data: spike trains, the name of a data set, or the path of an .h5 or .npz file.
+        data: spike trains, the name of a data set, or a path: .h5, .npz, .csv, ...
         perturbations: level by name, such as {"jitter": 0.025}; each is tested alone. None: clean samples.
         dt_s: another time step in seconds, for gamma, whose weights serve any.
         seed: of the perturbations.

@@ -51,7 +51,7 @@ def train(
     """Train one network on data and keep it in a folder, with its accuracy on samples it has not seen.
 
     Args:
-        data: spike trains with labels, the name of a data set, or the path of an .h5 or .npz file.
+        data: spike trains with labels, the name of a data set, or a path: .h5, .npz, .csv, ...
         out: folder for the network, results.csv and results.json; new or empty.
         model: "rate" (counts), "lif", "lif-delay" or "gamma" (SpikingGamma).
         delays: of lif-delay: "learned" (default), or "frozen" as drawn.

@@ -16,7 +16,7 @@ from jaxtyping import Float64
 from beyondrate.errors import InputError
 from beyondrate.events import exact
 from beyondrate.signals.tables import SignalTable
-from beyondrate.storage.guards import reading
+from beyondrate.storage.guards import check_file, reading
 from beyondrate.storage.npz import numbered, read_arrays, split_of
 
 _OPTIONAL = ("labels", "groups", "split", "channels", "rate_hz")
@@ -42,8 +42,7 @@ def read_arrays_of_values(path: str | Path, rate_hz: float | None = None) -> Sig
         (5, (100, 12), array([0, 0, 1, 1, 0]), {'label_names': ['a', 'b']})
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("no such file", remedy="check the path", file=path)
+    check_file(path)
     with reading(path, "an .npz of values over time"):
         arrays = read_arrays(path, ("values",), _OPTIONAL, flat=False)
         values = _values(arrays.pop("values"))
