@@ -371,7 +371,7 @@ def test_a_class_that_is_lost_is_refused():
         ({"epsilon": -0.1}, "epsilon is -0.1"),
         ({"epsilon": float("nan")}, "epsilon is nan"),
         ({"min_class_share": 0}, "min_class_share is 0"),
-        ({"bin_s": -1}, "dt is -1 s"),
+        ({"bin_s": -1}, "bin is -1 s"),
         ({"split": "test"}, "split is 'test'"),
         ({"train": np.ones(4, bool)}, "train is given with split='pooled'"),
         ({"split": "train"}, "train is object of shape () for 4 samples"),
@@ -475,11 +475,6 @@ def test_the_command_refuses_thresholds_of_no_part(tmp_path, split, said):
     done = CliRunner().invoke(app, words)
     assert isinstance(done.exception, InputError) and said in str(done.exception)
     assert not (tmp_path / "part.h5").exists()
-
-
-def test_a_bad_bin_is_called_by_its_name():
-    with pytest.raises(InputError, match=r"^bin is -1\.0 s; give a positive"):
-        norm(trains_of_counts(np.full((6, 3), 9), np.arange(6) % 3), bin_s=-1.0)
 
 
 def test_memory_holds_a_part_of_the_data_only(tmp_path, monkeypatch):
