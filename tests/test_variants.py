@@ -371,7 +371,7 @@ def test_a_class_that_is_lost_is_refused():
         ({"epsilon": -0.1}, "epsilon is -0.1"),
         ({"epsilon": float("nan")}, "epsilon is nan"),
         ({"min_class_share": 0}, "min_class_share is 0"),
-        ({"bin_s": -1}, "dt is -1 s"),
+        ({"bin_s": -1}, "bin is -1 s"),
         ({"split": "test"}, "split is 'test'"),
         ({"train": np.ones(4, bool)}, "train is given with split='pooled'"),
         ({"split": "train"}, "train is object of shape () for 4 samples"),
@@ -443,6 +443,38 @@ def test_the_command_streams_too(tmp_path):
     assert done.exit_code == 0, done.output
     same(storage.load(target), norm(trains, bin_s=0.001))
     assert f"norm.h5: {len(norm(trains, bin_s=0.001))} samples, " in done.stdout
+
+
+def test_the_command_takes_thresholds_and_where_they_come_from(tmp_path):
+    rng = np.random.default_rng(0)
+    parts = ["train"] * 30 + ["valid"] * 10 + ["test"] * 20
+    counts = rng.poisson(8, (60, 5))
+    counts[40:] += 3  # thresholds of all samples would not be those of the training samples
+    trains = trains_of_counts(counts, np.arange(60) % 3, meta={"split": parts})
+    source, target = tmp_path / "whole.h5", tmp_path / "norm.h5"
+    storage.save(trains, source)
+    rules = {"theta": 1, "epsilon": 0.3, "min_class_share": 0.25}
+    options = [word for name, value in rules.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = ["variant", "norm", str(source), str(target), *options]
+    done = CliRunner().invoke(app, [*words, "--split", "train"])
+    assert done.exit_code == 0, done.output
+    expected = norm(trains, **rules, split="train", train=np.array(parts) != "test")
+    same(storage.load(target), expected)
+    assert expected.digest != norm(trains, **rules).digest
+    assert "held out after" in done.stdout
+    done = CliRunner().invoke(app, [*words, "--split", "pooled", "--force"])
+    assert done.exit_code == 0 and "held out" not in done.stdout
+    same(storage.load(target), norm(trains, **rules))
+
+
+@pytest.mark.parametrize(("split", "said"), [("train", "no test part"), ("some", "split is 'some'")])
+def test_the_command_refuses_thresholds_of_no_part(tmp_path, split, said):
+    trains = trains_of_counts(np.full((12, 3), 9), np.arange(12) % 3)
+    storage.save(trains, tmp_path / "whole.h5")
+    words = ["variant", "part", str(tmp_path / "whole.h5"), str(tmp_path / "part.h5"), "--split", split]
+    done = CliRunner().invoke(app, words)
+    assert isinstance(done.exception, InputError) and said in str(done.exception)
+    assert not (tmp_path / "part.h5").exists()
 
 
 def test_memory_holds_a_part_of_the_data_only(tmp_path, monkeypatch):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -12,9 +14,24 @@ class _Room(ModuleType):
     _answer: tuple[str, str]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
-        """Call the function that the room answers with."""
+        return self.__wrapped__(*args, **kwargs)
+
+    @property
+    def __wrapped__(self) -> Callable[..., Any]:
+        """The function that the room answers with, where inspect looks for it."""
         module, name = self._answer
-        return getattr(import_module(module), name)(*args, **kwargs)
+        answer: Callable[..., Any] = getattr(import_module(module), name)
+        return answer
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        return inspect.signature(self.__wrapped__)
+
+    @property
+    def __doc__(self) -> str:  # type: ignore[override]
+        """The function's signature and text, which help() then shows first."""
+        answer = self.__wrapped__
+        return f"{answer.__name__}{self.__signature__}\n\n{inspect.getdoc(answer)}"
 
 
 def answers_with(room: str, module: str, name: str) -> None:

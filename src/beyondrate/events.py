@@ -210,10 +210,8 @@ class SpikeTrains:
         )
 
     def __repr__(self) -> str:
-        return (
-            f"SpikeTrains({len(self):,} samples, {self.n_spikes:,} spikes, {self.n_units:,} units, "
-            f"{self.duration_us / 1000:g} ms, {len(np.unique(self.labels))} classes)"
-        )
+        facts = summary(self.labels, self.n_spikes, self.n_units, self.duration_us)
+        return f"SpikeTrains({facts})"
 
     def __reduce__(self) -> tuple[type[SpikeTrains], tuple[Any, ...]]:
         arrays = (self.times_us, self.units, self.offsets, self.labels)
@@ -369,8 +367,23 @@ class SpikeTrains:
         return everything if samples is None else everything[samples]
 
 
-def dt_in_us(dt_s: float) -> int:
-    """Return a time step in whole microseconds.
+def summary(labels: Int64[np.ndarray, " samples"], n_spikes: int, n_units: int, duration_us: int) -> str:
+    """Return the sizes of spike trains as people read them.
+
+    >>> summary(np.array([0]), 1200, 1, 1500)
+    '1 sample, 1,200 spikes, 1 unit, 1.5 ms, 1 class'
+    """
+    n_classes = len(np.unique(labels))
+    samples, spikes, units = (
+        f"{n:,} {what}{'s' * (n != 1)}"
+        for n, what in ((len(labels), "sample"), (n_spikes, "spike"), (n_units, "unit"))
+    )
+    classes = f"{n_classes:,} class{'es' * (n_classes != 1)}"
+    return f"{samples}, {spikes}, {units}, {duration_us / 1000:g} ms, {classes}"
+
+
+def dt_in_us(dt_s: float, name: str = "dt") -> int:
+    """Return a time step, or what else ``name`` says, in whole microseconds.
 
     Raises:
         InputError: if the step is not a whole, positive number of microseconds.
@@ -378,7 +391,8 @@ def dt_in_us(dt_s: float) -> int:
     dt_us = round(dt_s * 1e6) if math.isfinite(dt_s) else 0
     if not 1 <= dt_us <= MAX_DURATION_US or abs(dt_s * 1e6 - dt_us) > 1e-6 * dt_us:
         raise InputError(
-            f"dt is {dt_s} s", remedy="give a positive whole number of microseconds, such as 0.001 (seconds)"
+            f"{name} is {dt_s} s",
+            remedy="give a positive whole number of microseconds, such as 0.001 (seconds)",
         )
     return dt_us
 

@@ -113,7 +113,8 @@ def test_what_is_left_out_and_what_hears_nothing_are_told(speech, tmp_path):
         ({"--low": "4000", "--high": "400"}, "from 4000.0 to 400.0 Hz"),
         ({"--high": "30000"}, "110 to 22507 Hz"),
         ({"--rate": "4000"}, "4000 Hz"),
-        ({"--clip": "0"}, "dt is 0"),
+        ({"--clip": "0"}, "clip is 0.0 s; give a positive"),
+        ({"--clip": "-1"}, "clip is -1.0 s"),
         ({"--group": "age"}, "no 'age'"),
     ],
 )

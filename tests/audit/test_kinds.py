@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from beyondrate import perturb, tasks
-from beyondrate.audit.kind_features import KINDS, MAX_PAIRED_UNITS, SETTINGS, is_confounded, kind_features
+from beyondrate.audit.kind_features import KINDS, SETTINGS, counts_differ, kind_features
 from beyondrate.audit.kinds import exchange_spikes, exchange_trains, probe_kinds
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -283,14 +283,12 @@ def test_what_is_foretold_of_pools_adds_up_to_what_the_training_samples_have():
             )
 
 
-def test_pools_are_confounded_only_where_counts_differ_and_are_not_resolved():
-    differ = [mixed_pools(early_and_late, n_units=60)(6, 0)]
-    alike = [from_times(np.random.default_rng(0).random((6, 60, 4)), np.arange(6) % 2)]
-    few = [mixed_pools(early_and_late, n_units=48)(6, 0)]
-    many = [mixed_pools(early_and_late, n_units=MAX_PAIRED_UNITS + 1)(2, 0)]
-    assert [kind for kind in KINDS if is_confounded(differ, kind)] == ["ISI"]
-    assert not any(is_confounded(parts, kind) for parts in (alike, few) for kind in KINDS)
-    assert [kind for kind in KINDS if is_confounded(many, kind)] == ["ISI", "synchrony", "order", "lag"]
+@pytest.mark.parametrize("n_units", [20, 60])
+def test_counts_differ_unless_each_unit_has_one_count_in_all_samples(n_units):
+    differ = mixed_pools(early_and_late, n_units=n_units)(6, 0)
+    alike = from_times(np.random.default_rng(0).random((6, n_units, 4)), np.arange(6) % 2)
+    assert counts_differ([differ]) and not counts_differ([alike])
+    assert counts_differ([alike, differ])
 
 
 @pytest.mark.parametrize("n_units", [20, 60])

@@ -225,7 +225,7 @@ def test_kinds_in_which_counts_may_show_are_named_as_such():
     other = kind_line("onset", 0.3, origin="own", claimed=False)
     sentence = verdict_of(timed(), kinds=(confounded, other))["kinds"].sentence
     assert "No kind of timing (onset)" in sentence
-    assert "Of ISI nothing is claimed: units are pooled" in sentence
+    assert "Of ISI nothing is claimed: counts differ" in sentence
 
 
 NOTHING_MORE = Interval(0.01, -0.02, 0.04)

@@ -94,3 +94,9 @@ def test_memory_is_that_of_a_training_step():
 def test_unknown_names_are_refused(arguments, words):
     with pytest.raises(br.InputError, match=words):
         br.bench(**arguments)
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_timed(tmp_path, monkeypatch):
+    monkeypatch.setattr("beyondrate.bench.run.in_turns", lambda *_: pytest.fail("work was begun"))
+    with pytest.raises(br.InputError, match="create the folder first"):
+        br.bench(["jitter"], rounds=1, out=tmp_path / "none" / "bench.json")

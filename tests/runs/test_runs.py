@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 
 import pytest
+from typer.testing import CliRunner
 
 import beyondrate as br
+from beyondrate.cli import app
+from beyondrate.runs import testing, training
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,8 @@ def test_gamma_is_tested_at_another_time_step_and_lif_is_not(trains, gamma, tmp_
 
 @pytest.mark.parametrize("model", ["rate", "lif-delay"])
 def test_every_model_trains_and_is_read_back(trains, tmp_path, model):
-    br.train(trains, out=tmp_path / "run", model=model, delays="frozen", epochs=1)
+    delays = "frozen" if model == "lif-delay" else None
+    br.train(trains, out=tmp_path / "run", model=model, delays=delays, epochs=1)
     (line,) = br.test(tmp_path / "run", trains)
     assert line["control"] == ("frozen" if model == "lif-delay" else "none")
 
@@ -95,6 +100,14 @@ def test_lif_learns_forward_in_time(trains, tmp_path, rule, update_every):
         ({"model": "gamma", "update_every": 1}, "cannot learn online"),
         ({"model": "lif", "update_every": 1}, "cannot learn online"),
         ({"dt_s": -1.0}, "positive"),
+        ({"model": "lif-delay", "delays": "fixed"}, "unknown delays 'fixed'; choose from learned, frozen"),
+        ({"model": "lif", "delays": "frozen"}, "lif has no delays; .* lif-delay"),
+        ({"model": "gamma", "delays": "learned"}, "gamma has no delays"),
+        ({"model": "rate", "delays": "learned"}, "rate has no delays"),
+        ({"model": "rate", "dt_s": 0.01}, "rate has no time step"),
+        ({"model": "rate", "update_every": 1}, "cannot learn online"),
+        ({"model": "lif-delay", "rule": "eprop"}, "lif-delay has no rule"),
+        ({"model": "lif-delay", "update_every": 1}, "cannot learn online"),
     ],
 )
 def test_what_cannot_be_is_refused_before_training(trains, tmp_path, options, words):
@@ -110,3 +123,55 @@ def test_used_folders_and_foreign_data_are_refused(trains, gamma, tmp_path):
         br.test(tmp_path, trains)
     with pytest.raises(br.InputError, match="units"):
         br.test(gamma, br.tasks.coincidence.generate(20, seed=0))
+
+
+def refused_before_work(monkeypatch, work, *names):
+    """Let what would be work fail."""
+    for name in names:
+        monkeypatch.setattr(work, name, lambda *_, **__: pytest.fail("work was begun"))
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_training(trains, tmp_path, monkeypatch):
+    refused_before_work(monkeypatch, training, "fit", "make_split")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(br.InputError, match=r"file: is no folder; give a folder"):
+        br.train(trains, out=tmp_path / "file" / "run")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path / "locked")
+    for out in (tmp_path / "locked", tmp_path / "locked" / "a" / "run"):
+        with pytest.raises(br.InputError, match=r"locked: cannot be written to; choose a folder"):
+            br.train(trains, out=out)
+
+
+def test_a_run_that_cannot_be_added_to_is_refused_before_testing(trains, gamma, monkeypatch):
+    refused_before_work(monkeypatch, testing, "predict")
+    monkeypatch.setattr(os, "access", lambda path, mode: path != gamma)
+    with pytest.raises(br.InputError, match="gamma: cannot be written to"):
+        br.test(gamma, trains)
+
+
+@pytest.mark.parametrize(
+    ("perturbations", "said"),
+    [
+        (["jitter"], "jitter needs a level; give one, such as jitter=0.025"),
+        (["replace="], "replace needs a level"),
+        (["delete"], "delete needs a level"),
+        (["jitter=0.01", "jitter=0.02"], "jitter is given twice"),
+        (["jitter=much"], "'much' is no level"),
+        (["smear=1"], "unknown perturbation 'smear'"),
+    ],
+)
+def test_the_command_refuses_perturbations_without_one_level(gamma, perturbations, said):
+    before = (gamma / "results.csv").read_text()
+    words = [word for text in perturbations for word in ("--perturb", text)]
+    done = CliRunner().invoke(app, ["test", str(gamma), "nothing", *words])
+    assert isinstance(done.exception, br.InputError) and said in str(done.exception)
+    assert (gamma / "results.csv").read_text() == before
+
+
+def test_the_command_takes_reverse_without_a_level(trains, gamma, tmp_path):
+    br.save(trains, tmp_path / "x.h5")
+    words = ["--perturb", "jitter=0.05", "--perturb", "reverse"]
+    done = CliRunner().invoke(app, ["test", str(gamma), str(tmp_path / "x.h5"), *words])
+    assert done.exit_code == 0, done.output
+    assert "jitter 0.05" in done.output and "reverse" in done.output

@@ -60,7 +60,7 @@ def test_tables_longer_than_a_block(tmp_path: Path) -> None:
         ("time_s,time_us,x\n1,1,1\n", None, "has the columns time_us, time_s"),
         ("sample,label\n1,2\n", 40, "has no channel; give each channel a column"),
         ("x,\n1,2\n", 40, "has a column without a name"),
-        ("", 40, "has no channel"),
+        ("", 40, "is empty"),
         ("x\n", 40, "has no value"),
         ("x,x\n1,2\n", 40, "has the column 'x' twice"),
         ("x\nnan\n", 40, "has 'nan' in column x; give a number"),

@@ -56,7 +56,7 @@ def test_whatever_goes_wrong_the_old_file_stays_and_nothing_else(
 
 @pytest.mark.parametrize("format", ["h5", "shd", "npz"])
 def test_ctrl_c_while_saving(tmp_path: Path, format: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    target = tmp_path / "events.h5"
+    target = tmp_path / "events.dat"
     save(trains(), target, format=format)
     before = target.read_bytes()
     writer = getattr(storage, format)
@@ -70,7 +70,7 @@ def test_ctrl_c_while_saving(tmp_path: Path, format: str, monkeypatch: pytest.Mo
     with pytest.raises(KeyboardInterrupt):
         save(trains(), target, format=format)
     assert target.read_bytes() == before
-    assert names(tmp_path) == ["events.h5"]
+    assert names(tmp_path) == ["events.dat"]
 
 
 def test_a_link_keeps_pointing_to_the_file(tmp_path: Path) -> None:

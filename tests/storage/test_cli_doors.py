@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from beyondrate import datasets
 from beyondrate.cli import app
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
@@ -44,6 +47,8 @@ def test_info_shows_facts_and_rasters(tmp_path: Path) -> None:
     assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match=r"suffix '\.txt' is no picture's; give \.png"):
         run("info", tmp_path / "x.h5", "--raster", tmp_path / "x.txt")
+    with pytest.raises(InputError, match="create the folder first"):
+        run("info", tmp_path / "nothing-is-read.h5", "--raster", tmp_path / "none" / "x.png")
 
 
 def test_info_reads_what_import_reads(tmp_path: Path) -> None:
@@ -154,3 +159,32 @@ def test_trials_of_a_recording(tmp_path: Path) -> None:
     shown = run("info", path)
     assert "--trials makes one of the trials' columns the class: angle, correct, side" in shown
     assert "left: 2 samples" in run("info", path, "--trials", "side")
+
+
+def test_trials_without_a_class_are_told_of_when_imported_and_refused_where_classes_matter(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("pynwb")
+    from test_nwb import session
+
+    path, out = session(tmp_path / "a.nwb"), tmp_path / "a.h5"
+    told = "Warning: all samples are of one class. --trials makes .* the class: angle, correct, side"
+    for options in ([], ["--group", "angle"]):
+        assert re.search(told, run("import", path, out, *options, "--force"))
+        for data in (path, out):
+            with pytest.raises(
+                InputError, match=r"3 trials, all of one class.*--trials COLUMN, from angle, c"
+            ):
+                datasets.load(data)
+    assert "Warning" not in run("import", path, out, "--trials", "side", "--force")
+    assert datasets.load(out).n_classes == 2
+
+
+def test_a_session_without_trials_is_told_of_too(tmp_path: Path) -> None:
+    pytest.importorskip("pynwb")
+    from test_nwb import session
+
+    with h5py.File(session(tmp_path / "a.nwb"), "r+") as file:
+        del file["intervals"]
+    shown = run("import", tmp_path / "a.nwb", tmp_path / "a.h5")
+    assert "Warning: all samples are of one class.\n" in shown

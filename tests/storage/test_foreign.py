@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from beyondrate.errors import InputError
-from beyondrate.storage import load
+from beyondrate.storage import load, save
 
 TIMES = [[0.1, 0.3, 0.6, 1.2], [], [0.0279, 0.5]]
 UNITS = [[699, 3, 3, 0], [], [5, 12]]
@@ -182,6 +182,14 @@ def test_seconds_in_an_npz(tmp_path: Path, dtype: object) -> None:
     assert trains.duration_us == (1_201_000 if dtype == np.float16 else 1_200_000)
 
 
+def test_an_array_names_the_part_of_each_sample(tmp_path: Path) -> None:
+    for names in (["train", "test"], [b"train", b"test"]):
+        assert load(npz(tmp_path / "x.npz", split=names)).meta["split"] == ["train", "test"]
+    trains = load(tmp_path / "x.npz")
+    save(trains, tmp_path / "again.npz")
+    assert load(tmp_path / "again.npz").meta["split"] == ["train", "test"]
+
+
 def test_names_become_numbers(tmp_path: Path) -> None:
     names = {"labels": np.array(["öl", "air"]), "groups": np.array([b"ann", b"ann"])}
     trains = load(npz(tmp_path / "x.npz", **names))
@@ -216,6 +224,9 @@ def test_names_become_numbers(tmp_path: Path) -> None:
         ({"labels": [[0, 1]]}, r"labels.npy has shape \(1, 2\)"),
         ({"labels": np.array([0, None])}, "labels.npy holds Python objects"),
         ({"meta": "{"}, "cannot be read as an .npz of event data"),
+        ({"split": ["train", "dev"]}, "sample 1 is in split 'dev'; choose from train, valid, test"),
+        ({"split": ["train"]}, r"split has shape \(1,\); give 2, one a sample"),
+        ({"split": ["test"] * 2, "meta": '{"split": [0, 0]}'}, "has a split, and another in meta"),
         ({"meta": "[1]"}, "cannot be read as an .npz of event data"),
     ],
 )

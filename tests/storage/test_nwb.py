@@ -299,3 +299,10 @@ def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.M
         with pytest.raises(MissingExtraError, match=r'writing NWB needs an extra; pip install "beyondrate'):
             refuse()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_not_there_is_told_of(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nope\.nwb: no such file; check the path"):
+        nwb.read(str(tmp_path / "nope.nwb"))
+    with pytest.raises(InputError, match="is no file"):
+        nwb.read(tmp_path)

@@ -17,7 +17,7 @@ import pytest
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
-from beyondrate.storage import load, save
+from beyondrate.storage import check_writable, load, save
 
 
 @pytest.fixture
@@ -37,8 +37,9 @@ def refused(path: Path, message: str, **how: object) -> str:
 def test_what_is_no_event_file(tmp_path: Path) -> None:
     refused(tmp_path / "none.h5", "no such file; check the path")
     refused(tmp_path, "is no file; give the event file itself")
-    (tmp_path / "empty.h5").touch()
-    refused(tmp_path / "empty.h5", "is neither HDF5 nor .npz")
+    for suffix in ("h5", "npz", "csv", "nwb", "aedat"):
+        (tmp_path / f"empty.{suffix}").touch()
+        refused(tmp_path / f"empty.{suffix}", "is empty; the file is damaged or incomplete")
     (tmp_path / "text.h5").write_text("time,unit\n1,2\n")
     refused(tmp_path / "text.h5", "is neither HDF5 nor .npz")
     with zipfile.ZipFile(tmp_path / "x.npz", "w") as archive:
@@ -47,6 +48,27 @@ def test_what_is_no_event_file(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["weights"] = np.zeros(3)
     refused(tmp_path / "other.h5", r"is HDF5 but no event file \(it holds weights\); give an event file")
+
+
+def test_sound_is_to_be_encoded(tmp_path: Path) -> None:
+    (tmp_path / "speech" / "ann").mkdir(parents=True)
+    (tmp_path / "speech" / "ann" / "one.WAV").write_bytes(b"RIFF")
+    refused(tmp_path / "speech" / "ann" / "one.WAV", "is sound; turn it into spikes: beyondrate encode")
+    refused(tmp_path / "speech", "holds sound; turn it into spikes: beyondrate encode")
+
+
+@pytest.mark.parametrize(
+    ("name", "format"),
+    [("x.npz", "h5"), ("x.H5", "npz"), ("x.hdf5", "csv"), ("x.csv", "shd"), ("x.h5", "aedat2")],
+)
+def test_a_format_that_is_not_of_the_suffix_is_not_written(path: Path, name: str, format: str) -> None:
+    out = path.with_name(name)
+    for write in (lambda: check_writable(out, format=format), lambda: save(load(path), out, format=format)):
+        with pytest.raises(InputError, match=f"format '{format}' does not go with the suffix"):
+            write()
+    assert not out.exists()
+    assert [check_writable(path, format=format) for format in ("h5", "shd", None)] == ["h5", "shd", "h5"]
+    assert check_writable(path.with_suffix(".aedat"), format="aedat2") == "aedat2"
 
 
 def rewrite(path: Path, change: Callable[[h5py.File], None]) -> Path:
@@ -225,7 +247,8 @@ def test_samples_that_share_their_spikes_cannot_multiply_a_file(path: Path) -> N
 
 @pytest.mark.parametrize("format", ["h5", "shd", "npz"])
 def test_truncated_files(path: Path, format: str) -> None:
-    save(load(path), path, format=format)
+    trains, path = load(path), path.with_suffix(".dat")
+    save(trains, path, format=format)
     data = path.read_bytes()
     for length in {*range(1, len(data) - 1, len(data) // 60), len(data) - 1}:
         path.write_bytes(data[:length])

@@ -54,7 +54,7 @@ def encode_files(
         (['high', 'low'], ['high_ann', 'low_ann'], 200000)
     """
     recordings = catalogue(paths, labels, group)
-    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    clip_us = None if clip_s is None else dt_in_us(clip_s, "clip")
     with (
         tempfile.TemporaryDirectory(prefix="beyondrate-") as folder,
         closing(Parts(Path(folder) / "parts", {})) as parts,
@@ -118,10 +118,9 @@ def encode_to_file(
             file=out,
         )
     recordings = catalogue(paths, labels, group)
-    clip_us = None if clip_s is None else dt_in_us(clip_s)
+    clip_us = None if clip_s is None else dt_in_us(clip_s, "clip")
     settings = {**encoder.settings, "clip": clip_us, "files and labels": _fingerprint(recordings)}
-    target = Path(out).resolve()
-    with closing(Parts(target.with_name(f"{target.name}.parts"), settings, resume=resume)) as parts:
+    with closing(Parts(parts_folder(out), settings, resume=resume)) as parts:
         _encode_all(recordings, encoder, clip_us, parts, workers, progress)
         try:
             made = _stream(recordings, encoder, clip_us, parts)
@@ -133,6 +132,12 @@ def encode_to_file(
         storage.save(made, out, format=format, time_dtype=time_dtype)
         parts.remove()
     return made
+
+
+def parts_folder(out: str | Path) -> Path:
+    """Return where the finished recordings of a file wait until all are."""
+    target = Path(out).resolve()
+    return target.with_name(f"{target.name}.parts")
 
 
 def _fingerprint(recordings: list[Recording]) -> str:

@@ -14,9 +14,9 @@ from jaxtyping import Float64
 from beyondrate.audio import wav
 from beyondrate.audio.encoder import BLOCK
 from beyondrate.errors import InputError, MissingExtraError
+from beyondrate.storage.guards import SOUNDS
 
-OTHER_SUFFIXES = (".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus")
-SUFFIXES = (".wav", *OTHER_SUFFIXES)
+SUFFIXES = SOUNDS
 _MEND = "check that it is a whole sound file"
 
 

@@ -93,21 +93,19 @@ def order_correlograms(trains: SpikeTrains, horizon_ms: int) -> Correlograms:
     return _correlograms(trains, _order_edges_us(horizon_ms))
 
 
-def is_confounded(parts: Sequence[SpikeTrains], kind: str) -> bool:
-    """Return whether counts may show in a kind: units are pooled, and what each foretells is not found out.
+def counts_differ(parts: Sequence[SpikeTrains]) -> bool:
+    """Return whether a unit spikes more often in one sample than in another.
 
-    Intervals are no sum over spikes or pairs of spikes, and how they depend on a unit's count differs.
+    Counts may then show in every kind: what they foretell is taken out in the mean, but the scatter about
+    it, and how intervals follow from counts, differ with them.
     """
-    reach = {"onset": np.inf, "ISI": 0}.get(kind, MAX_PAIRED_UNITS)
-    return parts[0].n_units > reach and pools_mix(parts)
+    counts = [part.counts() for part in parts]
+    return any((of_part != counts[0][:1]).any() for of_part in counts)
 
 
 def pools_mix(parts: Sequence[SpikeTrains]) -> bool:
     """Return whether units are pooled whose counts differ, so that one has a larger share in some samples."""
-    if parts[0].n_units <= MAX_POOLS:
-        return False
-    counts = [part.counts() for part in parts]
-    return any((of_part != counts[0][:1]).any() for of_part in counts)
+    return parts[0].n_units > MAX_POOLS and counts_differ(parts)
 
 
 # Of single units -----------------------------------------------------------------------------------------

@@ -275,12 +275,12 @@ def _kinds(kinds: Sequence[Mapping[str, Any]]) -> Finding | None:
         ]
     else:
         read = ", ".join(k["kind"] for k in kinds if not k["confounded"])
-        sentences = [f"No kind of timing ({read}) alone tells the classes above chance."]
+        sentences = [f"No kind of timing ({read}) alone is shown to tell the classes."] if read else []
     confounded = [k["kind"] for k in kinds if k["confounded"]]
     if confounded:
         sentences.append(
-            f"Of {', '.join(confounded)} nothing is claimed: units are pooled whose counts differ between "
-            "samples, and counts may show there."
+            f"Of {', '.join(confounded)} nothing is claimed: counts differ between these samples and may "
+            "show there; norm would make them equal."
         )
     interval = Interval(strongest["accuracy"], strongest["low"], strongest["high"])
     return Finding("kinds", "Kind of timing", " ".join(sentences), interval, "accuracy", bool(claimed))

@@ -16,6 +16,7 @@ from beyondrate.errors import InputError
 from beyondrate.jobs import write_json
 from beyondrate.ops.backend import chosen_so_far
 from beyondrate.progress import Progress, silent
+from beyondrate.storage.atomic import check_target
 
 NAMES = tuple(works(()))
 AGAINST = (*PEERS, "tonic")
@@ -49,7 +50,7 @@ def bench(
         the first way, memory in bytes), "explain", what each operation ran on, and "record".
 
     Raises:
-        InputError: if a name is unknown or a peer is not installed.
+        InputError: if a name is unknown, a peer is not installed, or the file cannot be written.
 
     Example:
         >>> result = bench(["jitter"], rounds=1, memory=False)  # doctest: +SKIP
@@ -57,6 +58,8 @@ def bench(
         ['beyondrate']
     """
     _check(work, against, rounds)
+    if out is not None:
+        check_target(out)
     rows = []
     with threads_set(threads) as n_threads:
         for name in work:

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.", min=0)]
-In = Annotated[Path, typer.Argument(metavar="IN", help="Event file, .h5 or .npz.")]
-Out = Annotated[Path, typer.Argument(metavar="OUT", help="Event file to write, .h5 or .npz.")]
-DataName = Annotated[
-    str, typer.Argument(help="A data set's name (beyondrate data list), or an .h5 or .npz file.")
-]
-PICTURES = (".png", ".pdf", ".svg")  # suffixes
+_DATA = "a data set's name (beyondrate data list), or a path: .h5, .npz, .csv or whatever data import reads."
+In = Annotated[str, typer.Argument(metavar="IN", help=f"Event data: {_DATA}")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Event file to write, .h5, .npz or .csv.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an OUT that is there already.")]
+DataName = Annotated[str, typer.Argument(help=f"Event data: {_DATA}")]
 
 
 def names(text: str) -> list[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 from rich.table import Table
 
-from beyondrate.cli.arguments import PICTURES, In, Out, names
-from beyondrate.cli.terminal import out_console, progress_shown
+from beyondrate.cli.arguments import Force, In, Out, names
+from beyondrate.cli.files import check_output, check_picture, input_and_output, input_file
+from beyondrate.cli.terminal import err_console, out_console, progress_shown
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
+
+if TYPE_CHECKING:
+    from beyondrate.storage import EventFile
 
 SHOWN = 2  # rasters in the terminal
 Trials = Annotated[
@@ -57,7 +61,7 @@ def data_get(
 
 @app.command("info")
 def data_info(
-    path: Annotated[Path, typer.Argument(help="Event file or folder: whatever data import reads.")],
+    data: In,
     trials: Trials = None,
     raster: Annotated[Path | None, typer.Option(help="Draw some samples: .png, .pdf or .svg.")] = None,
 ) -> None:
@@ -65,11 +69,9 @@ def data_info(
     from beyondrate.datasets.info import describe
     from beyondrate.datasets.text_raster import text_raster
 
-    if raster is not None and raster.suffix.lower() not in PICTURES:
-        raise InputError(
-            f"suffix {raster.suffix!r} is no picture's", remedy=f"give {', '.join(PICTURES)}", file=raster
-        )
-    trains = _loaded(path, trials)
+    if raster is not None:
+        check_picture(raster)
+    trains = _loaded(input_file(data), trials)
     out_console.print(str(describe(trains)), highlight=False, markup=False)
     if columns := trains.meta.get("trial_columns"):
         known = f"--trials makes one of the trials' columns the class: {', '.join(columns)}"
@@ -109,6 +111,7 @@ def data_import(
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Of values that do not tell their times: in Hz.")] = None,
     tau: Annotated[float | None, typer.Option(help="Of sigma-delta: time constant in seconds.")] = None,
+    force: Force = False,
 ) -> None:
     """Read event data of others and write it as OUT's suffix says.
 
@@ -119,7 +122,7 @@ def data_import(
     """
     from beyondrate import storage
 
-    storage.check_writable(target)
+    check_output(target, [source], force=force)
     if threshold is not None:
         _import_values(source, target, encoder, threshold, rate, tau)
         return
@@ -130,11 +133,26 @@ def data_import(
     if trials is not None or group is not None:
         trains = _loaded(source, trials, group)
         storage.save(trains, target)
-        out_console.print(f"{target}: {trains!r}", highlight=False, soft_wrap=True)
+        _print_imported(target, trains)
         return
     with storage.opened(source) as found:
         storage.save(found.stream() if isinstance(found, storage.EventFile) else found, target)
-        out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
+        _print_imported(target, found)
+
+
+def _print_imported(target: Path, found: SpikeTrains | EventFile) -> None:
+    """Say what was written, and warn where it is of one class."""
+    out_console.print(f"{target}: {found!r}", highlight=False, soft_wrap=True)
+    if len(np.unique(found.labels)) < 2:
+        columns = ", ".join(found.meta.get("trial_columns", ()))
+        remedy = f" --trials makes one of the trials' columns the class: {columns}." if columns else ""
+        err_console.print(
+            f"Warning: all samples are of one class.{remedy}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _loaded(path: Path, trials: str | None, group: str | None = None) -> SpikeTrains:
@@ -204,12 +222,14 @@ def data_export(
             help="shd (SHD's layout; for .h5), h5 (ours), npz, csv, aedat, nwb (by suffix), aedat2, n-mnist."
         ),
     ] = None,
+    force: Force = False,
 ) -> None:
-    """Write an event file in a layout that other tools read."""
+    """Write event data in a layout that other tools read."""
     from beyondrate import storage
 
     if format is None and target.suffix.lower() in (".h5", ".hdf5"):
         format = "shd"
     format = storage.check_writable(target, format=format)
-    storage.save(storage.load(source), target, format=format)
+    path = input_and_output(source, target, force=force, format=format)
+    storage.save(storage.load(path), target, format=format)
     out_console.print(f"{target}: written as {format}", highlight=False, soft_wrap=True)

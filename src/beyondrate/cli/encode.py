@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from beyondrate.cli.arguments import PICTURES, Seed
+from beyondrate.cli.arguments import Force, Seed
+from beyondrate.cli.files import check_output, check_picture
 from beyondrate.cli.terminal import KEPT, err_console, out_console, progress_shown
-from beyondrate.errors import InputError
 
 MOST_LEFT_OUT = 20  # recordings that are named one by one
 
@@ -24,7 +24,7 @@ def encode(
         str,
         typer.Option(help='What names say: "{label}_{speaker}_{take}"; or a .csv with columns file, label.'),
     ],
-    out: Annotated[Path, typer.Option(help="Event file to write, .h5 or .npz.")],
+    out: Annotated[Path, typer.Option(help="Event file to write, .h5, .npz or .csv.")],
     group: Annotated[
         str | None, typer.Option(help="Field or column that groups the samples (speaker or group).")
     ] = None,
@@ -48,15 +48,19 @@ def encode(
     fibres: Annotated[int, typer.Option(help="Nerve fibres a channel.", min=1, max=63)] = 40,
     workers: Annotated[int | None, typer.Option(help="Files side by side (one a processor).", min=1)] = None,
     seed: Seed = 0,
+    force: Force = False,
 ) -> None:
     """Turn sound into spikes: a cochlea with hair cells and bushy cells, causal and seeded."""
     from beyondrate import storage
     from beyondrate.audio.catalogue import sound_paths
-    from beyondrate.audio.corpus import encode_to_file
+    from beyondrate.audio.corpus import encode_to_file, parts_folder
     from beyondrate.audio.encoder import Encoder
 
     if raster is not None:
-        _check_picture(raster)
+        check_picture(raster)
+    sounds = sound_paths(files)
+    goes_on = resume and parts_folder(out).exists()
+    check_output(out, [*sounds, Path(labels)], force=force or goes_on, format=format)
     encoder = Encoder(
         channels,
         low_hz=low,
@@ -70,7 +74,7 @@ def encode(
     )
     with progress_shown(KEPT) as progress:
         made = encode_to_file(
-            sound_paths(files),
+            sounds,
             labels,
             out,
             encoder=encoder,
@@ -89,16 +93,6 @@ def encode(
             draw_rasters(trains, encoder.characteristic_hz(), raster)
         out_console.print(f"{raster}: the first sample of some classes", highlight=False, soft_wrap=True)
     _print_warnings(made.meta)
-
-
-def _check_picture(path: Path) -> None:
-    from beyondrate.storage.atomic import check_target
-
-    if path.suffix.lower() not in PICTURES:
-        raise InputError(
-            f"suffix {path.suffix!r} is no picture's", remedy=f"give {', '.join(PICTURES)}", file=path
-        )
-    check_target(path)
 
 
 def _print_warnings(meta: Mapping[str, object]) -> None:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from beyondrate.cli.arguments import In, Out, Seed
+from beyondrate.cli.arguments import Force, In, Out, Seed
+from beyondrate.cli.files import input_and_output
 from beyondrate.cli.terminal import out_console
 from beyondrate.perturb import PERTURBATIONS
 
@@ -24,20 +25,21 @@ def _perturb_command(name: str, summary: str, level_unit: str | None) -> None:
         target: Out,
         level: Level,
         seed: Seed = 0,
+        force: Force = False,
     ) -> None:
-        _perturb(name, source, target, level, seed)
+        _perturb(name, source, target, level, seed, force)
 
-    def without_level(source: In, target: Out) -> None:
-        _perturb(name, source, target, None, 0)
+    def without_level(source: In, target: Out, force: Force = False) -> None:
+        _perturb(name, source, target, None, 0, force)
 
     app.command(name, help=summary)(without_level if level_unit is None else with_level)
 
 
-def _perturb(name: str, source: Path, target: Path, level: float | None, seed: int) -> None:
+def _perturb(name: str, source: str, target: Path, level: float | None, seed: int, force: bool) -> None:
     from beyondrate import perturb, storage
 
-    storage.check_writable(target)
-    trains = perturb.apply(storage.load(source), name, level, seed)
+    path = input_and_output(source, target, force=force)
+    trains = perturb.apply(storage.load(path), name, level, seed)
     storage.save(trains, target)
     out_console.print(f"{target}: {trains!r}", highlight=False)
 

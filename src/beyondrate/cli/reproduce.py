@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def reproduce(
     figure: Annotated[str, typer.Argument(help='A figure, such as yu2025/fig5; "list" names them all.')],
     data: Annotated[
-        str | None, typer.Option(help="A data set's name, or an .h5 or .npz file (shd if here, else ours).")
+        str | None,
+        typer.Option(help="A data set's name, or a path: .h5, .npz, .csv, ... (shd if here, else ours)."),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="quick (minutes, a look) or paper (five seeds or more).")

@@ -20,7 +20,7 @@ def train(
     data: DataName,
     out: Annotated[Path, typer.Option(help="Folder for the network and its accuracies.")],
     model: Annotated[str, typer.Option(help="rate, lif, lif-delay or gamma.")] = "lif",
-    delays: Annotated[str, typer.Option(help="Of lif-delay: learned or frozen.")] = "learned",
+    delays: Annotated[str | None, typer.Option(help="Of lif-delay: learned (default) or frozen.")] = None,
     rule: Annotated[
         str | None,
         typer.Option(help="How it learns; gamma: gated, full, spatial, eligibility; lif: bptt, eprop, ottt."),
@@ -29,7 +29,7 @@ def train(
         int | None,
         typer.Option(help="Learn online: steps between updates (spatial, eligibility, eprop, ottt).", min=1),
     ] = None,
-    dt: Annotated[float, typer.Option(help="Time step in seconds.")] = 0.01,
+    dt: Annotated[float | None, typer.Option(help="Time step in seconds (0.01); rate has none.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Most epochs (the model's).", min=1)] = None,
     seed: Seed = 0,
 ) -> None:
@@ -69,18 +69,32 @@ def test(
     """Test a trained network on samples that it has not seen, clean or perturbed."""
     import beyondrate as br
 
-    perturbations = dict(_name_and_level(text) for text in perturb or ())
+    perturbations = _levels(perturb or ())
     with progress_shown() as progress:
         rows = br.test(run, data, perturbations=perturbations, dt_s=dt, seed=seed, progress=progress)
     _print_accuracies(rows)
+
+
+def _levels(texts: Sequence[str]) -> dict[str, float]:
+    levels: dict[str, float] = {}
+    for text in texts:
+        name, level = _name_and_level(text)
+        if name in levels:
+            raise InputError(f"{name} is given twice", remedy="test one level of it at a time")
+        levels[name] = level
+    return levels
 
 
 def _name_and_level(text: str) -> tuple[str, float]:
     name, _, level = text.partition("=")
     if name not in PERTURBATIONS:
         raise InputError(f"unknown perturbation {name!r}", remedy=f"choose from {', '.join(PERTURBATIONS)}")
+    if not level and PERTURBATIONS[name].level_unit is None:
+        return name, 0.0
+    if not level:
+        raise InputError(f"{name} needs a level", remedy=f"give one, such as {name}=0.025")
     try:
-        return name, float(level or 0)
+        return name, float(level)
     except ValueError:
         raise InputError(f"{level!r} is no level", remedy="give a number, such as jitter=0.025") from None
 

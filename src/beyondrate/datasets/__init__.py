@@ -139,13 +139,28 @@ def load(data: str | Path, progress: Progress = silent) -> SpikeTrains:
         progress: told how far a data set is that has to be made first.
 
     Raises:
-        InputError: if it is neither, or the file cannot be used.
+        InputError: if it is neither, or the file cannot be used, or its trials were read without a class
+            (`beyondrate.storage.load` does that).
     """
     if str(data) in DATA_SETS:
         return storage.load(get(str(data), progress=progress))
     if Path(data).suffix or Path(data).exists():
-        return storage.load(data)
+        trains = storage.load(data)
+        _check_trials(trains, data)
+        return trains
     raise InputError(
         f"{data!s} is neither a data set nor a file",
-        remedy=f"choose from {', '.join(DATA_SETS)}, or give the path of an .h5 or .npz file",
+        remedy=f"choose from {', '.join(DATA_SETS)}, or give the path of an event file: .h5, .npz, .csv, ...",
     )
+
+
+def _check_trials(trains: SpikeTrains, path: str | Path) -> None:
+    """Refuse trials of which no column was chosen as the class: they are all of one."""
+    columns = trains.meta.get("trial_columns")
+    if columns is not None and trains.n_classes < 2:
+        raise InputError(
+            f"holds {len(trains):,} trials, all of one class: which column is the class was not said",
+            remedy="choose it, beyondrate data import SESSION.nwb OUT.h5 --trials COLUMN, "
+            f"from {', '.join(columns) or 'none'}",
+            file=path,
+        )

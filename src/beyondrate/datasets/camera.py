@@ -76,7 +76,7 @@ def clips(trains: SpikeTrains, clip_s: float) -> SpikeTrains:
         >>> made.labels.tolist(), made.offsets.tolist(), made.times_us.tolist()
         ([3, 3, 4], [0, 1, 2, 2], [100, 500])
     """
-    clip_us = dt_in_us(clip_s)
+    clip_us = dt_in_us(clip_s, "clip")
     n_clips = _lengths(trains) // clip_us
     if not n_clips.any():
         raise InputError(f"no sample is {clip_s:g} s long", remedy="give a shorter clip")

@@ -48,7 +48,7 @@ def from_neo(
         >>> import neo
         >>> trial = [neo.SpikeTrain([12.5, 80], units="ms", t_stop=100)]
         >>> from_neo([trial, trial], labels=["go", "stop"])
-        SpikeTrains(2 samples, 4 spikes, 1 units, 100 ms, 2 classes)
+        SpikeTrains(2 samples, 4 spikes, 1 unit, 100 ms, 2 classes)
     """
     trials = list(getattr(data, "segments", data))
     trains = [list(getattr(trial, "spiketrains", trial)) for trial in trials]

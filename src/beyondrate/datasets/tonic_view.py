@@ -135,7 +135,7 @@ def from_tonic(
     Example:
         >>> events = np.array([(10, 1, 1), (20, 2, 1)], dtype=[("t", int), ("x", int), ("p", int)])
         >>> from_tonic([(events, "yes")], sensor_size=(700, 1, 1))
-        SpikeTrains(1 samples, 2 spikes, 700 units, 1 ms, 1 classes)
+        SpikeTrains(1 sample, 2 spikes, 700 units, 1 ms, 1 class)
     """
     size = sensor_size or getattr(dataset, "sensor_size", None)
     if size is None or len(size) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in size):

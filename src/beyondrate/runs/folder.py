@@ -18,18 +18,20 @@ from beyondrate.audit.metrics import HeldOut, Resampler, accuracy_interval
 from beyondrate.audit.outcomes import Row, Test
 from beyondrate.errors import InputError
 from beyondrate.jobs import read_json, write_json
+from beyondrate.storage.atomic import check_folder
 
 CHECKPOINT = "network.safetensors"
 
 
-def refuse_used(folder: Path) -> None:
-    """Refuse a folder that holds something, before any work.
+def check_new(folder: Path) -> None:
+    """Refuse a folder that holds something or cannot be written to, before any work.
 
     Raises:
-        InputError: if it is not empty, or no folder.
+        InputError: if it is not empty, no folder, or not to be written to.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError("is not an empty folder", remedy="give a new folder for the run", file=folder)
+    check_folder(folder)
 
 
 def read_results(folder: Path) -> dict[str, Any]:

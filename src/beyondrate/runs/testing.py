@@ -17,6 +17,7 @@ from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.progress import Progress, silent
 from beyondrate.recipes import GAMMA, LIF
 from beyondrate.runs.folder import CHECKPOINT, read_results, row, write_results
+from beyondrate.storage.atomic import check_folder
 from beyondrate.training import load_checkpoint, predict
 from beyondrate.training.loop import CrossEntropy
 
@@ -43,7 +44,7 @@ def test(
 
     Args:
         run: the folder of the trained network.
-        data: spike trains, the name of a data set, or the path of an .h5 or .npz file.
+        data: spike trains, the name of a data set, or a path: .h5, .npz, .csv, ...
         perturbations: level by name, such as {"jitter": 0.025}; each is tested alone. None: clean samples.
         dt_s: another time step in seconds, for gamma, whose weights serve any.
         seed: of the perturbations.
@@ -53,10 +54,12 @@ def test(
         A line for each test, with its accuracy and 95 % interval.
 
     Raises:
-        InputError: if the folder, the data or a perturbation cannot be used.
+        InputError: if the folder, the data or a perturbation cannot be used; the folder must be one that may
+            be written to.
     """
     folder = Path(run)
     results = read_results(folder)
+    check_folder(folder)
     network, facts = load_checkpoint(folder / CHECKPOINT)
     trains = data if isinstance(data, SpikeTrains) else datasets.load(data, progress)
     if trains.n_units != results["n_units"]:

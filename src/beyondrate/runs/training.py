@@ -19,7 +19,7 @@ from beyondrate.nn.lif_traces import LIF_RULES, LIFRule
 from beyondrate.nn.spiking_gamma import ONLINE_RULES, RULES, Rule
 from beyondrate.progress import Progress, silent
 from beyondrate.recipes import DEFAULT_TAU_S, GAMMA, LIF, NetworkArm, gamma_arm, rate_arm, spiking_arm
-from beyondrate.runs.folder import CHECKPOINT, refuse_used, row, write_results
+from beyondrate.runs.folder import CHECKPOINT, check_new, row, write_results
 from beyondrate.training import FitResult, fit, predict, save_checkpoint
 
 Model = Literal["rate", "lif", "lif-delay", "gamma"]
@@ -30,6 +30,7 @@ BPTT = "bptt"
 RULES_OF: Mapping[str, tuple[str, ...]] = {"lif": (BPTT, *LIF_RULES), "gamma": RULES}
 DEFAULT_RULES = {"lif": BPTT, "gamma": "gated"}
 ONLINE = (*LIF_RULES, *ONLINE_RULES)
+DT_S = 0.01
 SPLIT_SEED = 0
 
 
@@ -38,10 +39,10 @@ def train(
     *,
     out: str | Path,
     model: Model = "lif",
-    delays: Delays = "learned",
+    delays: Delays | None = None,
     rule: str | None = None,
     update_every: int | None = None,
-    dt_s: float = 0.01,
+    dt_s: float | None = None,
     seed: int = 0,
     epochs: int | None = None,
     command: str | None = None,
@@ -50,15 +51,15 @@ def train(
     """Train one network on data and keep it in a folder, with its accuracy on samples it has not seen.
 
     Args:
-        data: spike trains with labels, the name of a data set, or the path of an .h5 or .npz file.
+        data: spike trains with labels, the name of a data set, or a path: .h5, .npz, .csv, ...
         out: folder for the network, results.csv and results.json; new or empty.
         model: "rate" (counts), "lif", "lif-delay" or "gamma" (SpikingGamma).
-        delays: of lif-delay: "learned", or "frozen" as drawn.
+        delays: of lif-delay: "learned" (default), or "frozen" as drawn.
         rule: how it learns: of gamma "gated" (default), "full", "spatial" or "eligibility", of lif "bptt"
             (default), "eprop" or "ottt".
         update_every: with a rule that needs no whole samples (spatial, eligibility, eprop, ottt): learn
             online, with an update after so many time steps. None: one update a batch of whole samples.
-        dt_s: time step in seconds.
+        dt_s: time step in seconds, default 0.01; "rate" has none.
         seed: of the weights, and of the order of the samples.
         epochs: most passes over the training samples; default: the model's.
         command: how it was started, for the record.
@@ -68,7 +69,8 @@ def train(
         What results.json holds.
 
     Raises:
-        InputError: if the data or a setting cannot be used; nothing was trained then.
+        InputError: if the data or a setting cannot be used, or the model has no such setting; nothing was
+            trained then.
 
     Example:
         >>> import beyondrate as br, tempfile
@@ -81,7 +83,8 @@ def train(
     folder = Path(out)
     rule = DEFAULT_RULES.get(model) if rule is None else rule
     _check(model, delays, rule, update_every, dt_s)
-    refuse_used(folder)
+    check_new(folder)
+    dt_s = DT_S if dt_s is None else dt_s
     trains, name = _resolved(data, progress)
     split = make_split(trains, seed=SPLIT_SEED)
     arm = _arm(model, delays, rule, trains[split.train], dt_s, seed)
@@ -101,7 +104,7 @@ def train(
         progress=progress,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    control = {"lif-delay": delays, "gamma": rule}.get(model) or "none"
+    control = {"lif-delay": delays or DELAYS[0], "gamma": rule}.get(model) or "none"
     rows = []
     for part, samples in (("validation", validation), ("test", trains[split.test])):
         predicted = predict(arm.network, samples, dt_s=arm.dt_s, loss=arm.loss).argmax(axis=1)
@@ -138,10 +141,20 @@ def train(
     return results
 
 
-def _check(model: str, delays: str, rule: str | None, update_every: int | None, dt_s: float) -> None:
-    for what, given, known in (("model", model, MODELS), ("delays", delays, DELAYS)):
+def _check(
+    model: str, delays: str | None, rule: str | None, update_every: int | None, dt_s: float | None
+) -> None:
+    for what, given, known in (("model", model, MODELS), ("delays", delays, (None, *DELAYS))):
         if given not in known:
-            raise InputError(f"unknown {what} {given!r}", remedy=f"choose from {', '.join(known)}")
+            remedy = f"choose from {', '.join(filter(None, known))}"
+            raise InputError(f"unknown {what} {given!r}", remedy=remedy)
+    if delays is not None and model != "lif-delay":
+        raise InputError(f"{model} has no delays", remedy="leave them out, or take the model lif-delay")
+    if dt_s is not None and model == "rate":
+        raise InputError(
+            "rate has no time step: it reads the spike counts of whole samples",
+            remedy="leave the time step out, or take another model",
+        )
     if rule is not None and rule not in RULES_OF.get(model, ()):
         rules = "; ".join(f"{name}: {', '.join(known)}" for name, known in RULES_OF.items())
         raise InputError(f"{model} has no rule {rule!r}", remedy=f"choose from {rules}")
@@ -150,7 +163,8 @@ def _check(model: str, delays: str, rule: str | None, update_every: int | None, 
             f"{model} with the rule {rule} cannot learn online",
             remedy=f"take gamma with {' or '.join(ONLINE_RULES)}, or lif with {' or '.join(LIF_RULES)}",
         )
-    dt_in_us(dt_s)
+    if dt_s is not None:
+        dt_in_us(dt_s)
 
 
 def _resolved(data: SpikeTrains | str | Path, progress: Progress) -> tuple[SpikeTrains, str]:
@@ -161,13 +175,13 @@ def _resolved(data: SpikeTrains | str | Path, progress: Progress) -> tuple[Spike
 
 
 def _arm(
-    model: str, delays: Delays, rule: str | None, training: SpikeTrains, dt_s: float, seed: int
+    model: str, delays: Delays | None, rule: str | None, training: SpikeTrains, dt_s: float, seed: int
 ) -> NetworkArm:
     if model == "rate":
         return rate_arm(training, seed=seed)
     if model == "gamma":
         return gamma_arm(GAMMA, cast("Rule", rule), training, dt_s=dt_s, seed=seed)
-    control = delays if model == "lif-delay" else "none"
+    control = delays or DELAYS[0] if model == "lif-delay" else "none"
     recipe = replace(LIF, loss=EveryStep()) if rule in LIF_RULES else LIF
     return spiking_arm(recipe, control, training, dt_s=dt_s, tau_s=DEFAULT_TAU_S, seed=seed)
 

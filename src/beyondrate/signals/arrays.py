@@ -16,9 +16,8 @@ from jaxtyping import Float64
 from beyondrate.errors import InputError
 from beyondrate.events import exact
 from beyondrate.signals.tables import SignalTable
-from beyondrate.storage.csv_table import PARTS
-from beyondrate.storage.guards import reading
-from beyondrate.storage.npz import numbered, read_arrays
+from beyondrate.storage.guards import check_file, reading
+from beyondrate.storage.npz import numbered, read_arrays, split_of
 
 _OPTIONAL = ("labels", "groups", "split", "channels", "rate_hz")
 
@@ -43,8 +42,7 @@ def read_arrays_of_values(path: str | Path, rate_hz: float | None = None) -> Sig
         (5, (100, 12), array([0, 0, 1, 1, 0]), {'label_names': ['a', 'b']})
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("no such file", remedy="check the path", file=path)
+    check_file(path)
     with reading(path, "an .npz of values over time"):
         arrays = read_arrays(path, ("values",), _OPTIONAL, flat=False)
         values = _values(arrays.pop("values"))
@@ -59,7 +57,7 @@ def read_arrays_of_values(path: str | Path, rate_hz: float | None = None) -> Sig
                     meta[names], found = numbered(found)
                 numbers[name] = exact(found, np.dtype(np.int64), name)
         if "split" in arrays:
-            meta["split"] = _split(arrays["split"], n_samples)
+            meta["split"] = split_of(arrays["split"], n_samples)
         return SignalTable(
             list(values),
             _rate(arrays.get("rate_hz"), rate_hz),
@@ -94,16 +92,6 @@ def _one_each(found: np.ndarray, n: int, name: str) -> np.ndarray:
 
 def _texts(found: np.ndarray, n: int, name: str) -> list[str]:
     return [v.decode() if isinstance(v, bytes) else str(v) for v in _one_each(found, n, name).tolist()]
-
-
-def _split(found: np.ndarray, n_samples: int) -> list[str]:
-    parts = _texts(found, n_samples, "split")
-    for sample, part in enumerate(parts):
-        if part not in PARTS:
-            raise InputError(
-                f"sample {sample} is in split {part[:80]!r}", remedy=f"choose from {', '.join(PARTS)}"
-            )
-    return parts
 
 
 def _rate(found: np.ndarray | None, given: float | None) -> float:

@@ -17,6 +17,7 @@ from jaxtyping import Float64, Int64
 
 from beyondrate.errors import InputError
 from beyondrate.storage.csv_table import FACTS, TIMES, SampleColumns, blocks, numbers, opened
+from beyondrate.storage.guards import check_file
 
 _NO_CHANNELS = ("sample", *FACTS, *TIMES)
 _UNEQUAL = 0.01  # of a step: how far steps may differ
@@ -54,8 +55,7 @@ def read_table(path: str | Path, rate_hz: float | None = None) -> SignalTable:
         (['left', 'right'], [[[0.5, 0.0], [0.7, 0.0]], [[0.0, 1.0]]])
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError("no such file", remedy="check the path", file=path)
+    check_file(path)
     with opened(path, "a table of signals") as lines:
         first, *_ = [*csv.reader([next(iter(lines), "")]), []]
     names = [name.strip() for name in first]

@@ -13,7 +13,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.storage import aedat, atomic, csv_spikes, h5, nmnist, npz, nwb, shd
 from beyondrate.storage.atomic import atomic_folder, atomic_path
-from beyondrate.storage.guards import EVENT_FILE, EVENT_FILES, reading
+from beyondrate.storage.guards import ENCODE, EVENT_FILE, EVENT_FILES, SOUNDS, check_file, reading
 from beyondrate.storage.seconds import on_float16_grid
 from beyondrate.storage.stream import EventFile, EventStream, Facts, as_stream
 
@@ -23,6 +23,7 @@ __all__ = [
     "Facts",
     "atomic_path",
     "check_writable",
+    "files_of",
     "load",
     "on_float16_grid",
     "opened",
@@ -40,6 +41,7 @@ _FORMAT_OF_SUFFIX = {
     ".nwb": "nwb",
 }
 _FORMATS = ("h5", "shd", "npz", "csv", "n-mnist", "aedat", "aedat2", "nwb")
+_SUFFIX_AS = {"shd": "h5", "aedat2": "aedat"}  # formats with the suffix of another
 _FOLDERS = ("n-mnist",)  # formats of many files
 _AEDAT = {"aedat": "3.1", "aedat2": "2.0"}  # versions
 _WRITERS = {"npz": npz, "csv": csv_spikes, "n-mnist": nmnist, "nwb": nwb}
@@ -119,10 +121,9 @@ def opened(path: str | Path) -> Iterator[SpikeTrains | EventFile]:
 
 def _reader(path: Path) -> _Reader | None:
     """Return what reads a file that is always read as a whole; None for HDF5 and what is unknown."""
-    if not path.exists():
-        raise InputError("no such file", remedy="check the path", file=path)
-    if not path.is_file():
-        raise InputError("is no file", remedy="give the event file itself", file=path)
+    check_file(path)
+    if path.suffix.lower() in SOUNDS:
+        raise InputError("is sound", remedy=ENCODE, file=path)
     try:
         with path.open("rb") as stream:
             head = stream.read(len(aedat.MAGIC))
@@ -213,6 +214,16 @@ def check_writable(path: str | Path, *, format: str | None = None) -> str:
     return chosen
 
 
+def files_of(path: Path, format: str | None = None) -> list[Path]:
+    """Return the files that event data at a path are: of AEDAT the recording and its labels.
+
+    >>> [file.name for file in files_of(Path("arm.aedat"))]
+    ['arm.aedat', 'arm_labels.csv']
+    """
+    is_aedat = (format or _FORMAT_OF_SUFFIX.get(path.suffix.lower())) in _AEDAT
+    return [path, aedat.labels_path(path)] if is_aedat else [path]
+
+
 def _format(path: str | Path, format: str | None) -> str:
     chosen = format or _FORMAT_OF_SUFFIX.get(Path(path).suffix.lower())
     if chosen not in _FORMATS:
@@ -220,6 +231,13 @@ def _format(path: str | Path, format: str | None) -> str:
         raise InputError(
             f"{what} is unknown",
             remedy=f"end it in {', '.join(_FORMAT_OF_SUFFIX)}, or give a format: {', '.join(_FORMATS)}",
+            file=path,
+        )
+    of_suffix = _FORMAT_OF_SUFFIX.get(Path(path).suffix.lower(), chosen)
+    if _SUFFIX_AS.get(chosen, chosen) != _SUFFIX_AS.get(of_suffix, of_suffix):
+        raise InputError(
+            f"format {chosen!r} does not go with the suffix {Path(path).suffix!r}",
+            remedy="give the name another suffix, or leave the format out",
             file=path,
         )
     return chosen

@@ -115,6 +115,20 @@ def check_target_folder(path: str | Path) -> None:
         temporary.rmdir()
 
 
+def check_folder(path: str | Path) -> None:
+    """Refuse a folder that no files can be put into, there or to be made, before the work that makes them.
+
+    Raises:
+        InputError: if it, or the nearest folder above it that is there, is no folder or cannot be written to.
+    """
+    folder = Path(path)
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError("is no folder", remedy="give a folder", file=nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError("cannot be written to", remedy="choose a folder that you may write to", file=nearest)
+
+
 def _target(path: str | Path) -> Path:
     """Return the file that a path means: where it is a link, the file that is linked to."""
     target = Path(path).resolve()

@@ -17,6 +17,8 @@ from beyondrate.errors import InputError
 from beyondrate.events import MAX_DURATION_US
 
 EVENT_FILE = "an event file"  # the kind of file, as readers name it
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff", ".opus")  # suffixes
+ENCODE = "turn it into spikes: beyondrate encode"
 EVENT_FILES = "give an event file: ours, SHD's layout, .npz, AEDAT, a folder of N-MNIST, .csv or .nwb"
 DAMAGED = "the file is damaged or incomplete: copy, download or write it again"
 # All that h5py, HDF5, numpy, zipfile and zlib raise on files that are not what they claim to be.
@@ -24,6 +26,20 @@ _READ_ERRORS = (
     OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, EOFError,
     MemoryError, SyntaxError, SystemError, UserWarning, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+
+
+def check_file(path: Path) -> None:
+    """Refuse what cannot be read as any kind of file.
+
+    Raises:
+        InputError: if there is no such file, or it is empty, a folder or a device.
+    """
+    if not path.exists():
+        raise InputError("no such file", remedy="check the path", file=path)
+    if not path.is_file():
+        raise InputError("is no file", remedy="give the event file itself", file=path)
+    if not path.stat().st_size:
+        raise InputError("is empty", remedy=DAMAGED, file=path)
 
 
 @contextmanager

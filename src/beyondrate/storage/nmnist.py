@@ -20,7 +20,7 @@ import numpy as np
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, meta_of, offsets_from_lengths
 from beyondrate.storage.camera import Sensor, check_order, sensor_of
-from beyondrate.storage.guards import DAMAGED, complete, reading
+from beyondrate.storage.guards import DAMAGED, ENCODE, SOUNDS, complete, reading
 from beyondrate.storage.stream import EventFile, Samples
 
 SENSOR = Sensor(34, 34)
@@ -137,6 +137,8 @@ def _files(folder: Path) -> tuple[list[Path], list[str]]:
         files += found
         splits += [_PARTS[place.name]] * len(found) if parts else []
     if not files:
+        if any(path.suffix.lower() in SOUNDS for path in folder.rglob("*")):
+            raise InputError("holds sound", remedy=ENCODE)
         raise InputError(
             "is no file",
             remedy="give the event file itself, or N-MNIST's folder: 0/*.bin to 9/*.bin, or Train and Test",

@@ -1,8 +1,9 @@
 """Event data in numpy's .npz: what people export from their own tools.
 
-Arrays ``times_us`` (or ``times_s``), ``units``, ``offsets``, ``labels``, optional ``groups``, ``n_units``,
-``duration_us``, ``meta`` (JSON text). Labels and groups may be strings, which become label_names and
-group_names in meta. Arrays of pickled objects are never opened.
+Arrays ``times_us`` (or ``times_s``), ``units``, ``offsets``, ``labels``, optional ``groups``, ``split``
+("train", "valid" or "test" of each sample), ``n_units``, ``duration_us``, ``meta`` (JSON text). Labels and
+groups may be strings, which become label_names and group_names in meta. Arrays of pickled objects are never
+opened.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ import numpy as np
 
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains, exact
+from beyondrate.storage.csv_table import PARTS
 from beyondrate.storage.guards import DAMAGED, complete, json_text, most_unpacked, reading
 from beyondrate.storage.seconds import microseconds
 
 _NEEDED = ("units", "offsets", "labels")
 _TIMES = ("times_us", "times_s")
-_OPTIONAL = ("groups", "n_units", "duration_us", "meta")
+_OPTIONAL = ("groups", "split", "n_units", "duration_us", "meta")
 _BLOCK = 1 << 20
 
 
@@ -65,6 +67,10 @@ def read(path: Path, samples: slice | None = None) -> SpikeTrains:
         for name, names in (("labels", "label_names"), ("groups", "group_names")):
             if name in arrays and arrays[name].dtype.kind in "US":
                 meta[names], arrays[name] = numbered(arrays[name])
+        if "split" in arrays:
+            if "split" in meta:
+                raise InputError("has a split, and another in meta", remedy="remove one of them")
+            meta["split"] = split_of(arrays.pop("split"), len(arrays["labels"]))
         n_units, duration_us, derived = complete(told, arrays["times_us"], arrays["units"])
         trains = SpikeTrains(**arrays, n_units=n_units, duration_us=duration_us, meta={**meta, **derived})
         return trains if samples is None else trains[samples]
@@ -170,6 +176,26 @@ def _seconds(array: np.ndarray) -> np.ndarray:
             f"times_s holds {array.dtype}", remedy="give seconds as floats, or times_us as integers"
         )
     return array
+
+
+def split_of(found: np.ndarray, n_samples: int) -> list[str]:
+    """Return the part of each sample as an array ``split`` names it: train, valid or test.
+
+    Raises:
+        InputError: if it names another, or not one for each sample.
+
+    >>> split_of(np.array(["train", "test"]), 2)
+    ['train', 'test']
+    """
+    if found.shape != (n_samples,):
+        raise InputError(f"split has shape {found.shape}", remedy=f"give {n_samples}, one a sample")
+    parts = [part.decode() if isinstance(part, bytes) else str(part) for part in found.tolist()]
+    for sample, part in enumerate(parts):
+        if part not in PARTS:
+            raise InputError(
+                f"sample {sample} is in split {part[:80]!r}", remedy=f"choose from {', '.join(PARTS)}"
+            )
+    return parts
 
 
 def numbered(names: np.ndarray) -> tuple[list[str], np.ndarray]:

@@ -26,7 +26,7 @@ from jaxtyping import Float64, Int64
 
 from beyondrate.errors import InputError, MissingExtraError
 from beyondrate.events import MAX_DURATION_US, SpikeTrains, exact
-from beyondrate.storage.guards import DAMAGED, hdf5_dataset, hdf5_object, reading
+from beyondrate.storage.guards import DAMAGED, check_file, hdf5_dataset, hdf5_object, reading
 from beyondrate.storage.heap import VariableLength
 from beyondrate.storage.trials import Session, Trials, cut, numbered, one_after_another, session, whole_us
 from beyondrate.storage.whole import new_hdf5
@@ -37,7 +37,7 @@ _NO_CLOCK = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)  # a start time m
 
 
 def read(
-    path: Path, samples: slice | None = None, *, label: str | None = None, group: str | None = None
+    path: str | Path, samples: slice | None = None, *, label: str | None = None, group: str | None = None
 ) -> SpikeTrains:
     """Read a recording: one sample a trial; without a table of trials the whole session is one sample.
 
@@ -55,6 +55,8 @@ def read(
         >>> read(Path("session.nwb"), label="stimulus")  # doctest: +SKIP
         SpikeTrains(400 samples, 310,221 spikes, 84 units, 2000 ms, 8 classes)
     """
+    path = Path(path)
+    check_file(path)
     with reading(path, "an NWB file"):
         if not h5py.is_hdf5(path):
             raise InputError("is no HDF5", remedy="give NWB 2 in HDF5, not Zarr")

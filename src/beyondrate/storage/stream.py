@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Int64
 
 from beyondrate.errors import InputError
-from beyondrate.events import SpikeTrains, unit_dtype
+from beyondrate.events import SpikeTrains, summary, unit_dtype
 from beyondrate.ops.blocks import sample_blocks
 from beyondrate.storage.guards import EVENT_FILE, reading
 
@@ -45,10 +45,7 @@ class Facts:
         return np.diff(self.offsets)
 
     def __str__(self) -> str:
-        return (
-            f"{len(self):,} samples, {self.n_spikes:,} spikes, {self.n_units:,} units, "
-            f"{self.duration_us / 1000:g} ms, {len(np.unique(self.labels))} classes"
-        )
+        return summary(self.labels, self.n_spikes, self.n_units, self.duration_us)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self})"

@@ -112,7 +112,7 @@ def cut(session: Session, trials: Trials, name: str, meta: Mapping[str, Any] | N
     Example:
         >>> spikes = session([np.array([0.1, 0.3, 0.5])], ["A1"])
         >>> cut(spikes, Trials(*np.array([[100_000, 300_000], [300_000, 400_000], [0, 1]]), None), "x")
-        SpikeTrains(2 samples, 2 spikes, 1 units, 200 ms, 2 classes)
+        SpikeTrains(2 samples, 2 spikes, 1 unit, 200 ms, 2 classes)
     """
     lengths = trials.stops_us - trials.starts_us
     if not len(lengths):

@@ -186,6 +186,8 @@ def stream(
         True
     """
     rules = Rules(theta, theta if fewest is None else fewest, epsilon, min_class_share)
+    if bin_s is not None:
+        dt_in_us(bin_s, "bin")  # refuses a bad width before the spikes are counted
     inside = _training_samples(trains, split, train)
     rng = np.random.default_rng(seed)
     counts = _counts(trains, bin_s, progress)
