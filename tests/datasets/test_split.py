@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from beyondrate.datasets.split import Split, leaks, make_split
+from beyondrate.datasets.split import Split, groups_met, leaks, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 
@@ -295,10 +295,16 @@ def test_it_is_said_how_many_test_samples_are_of_groups_that_train() -> None:
     trains = distinct(list(range(60)), np.arange(60) % 2, np.arange(60) % 2)
     (said,) = leaks(trains, make_split(trains, seed=0))
     assert said.startswith("For 12 of 12 test samples, others of the same group (speaker, subject) train")
+    assert "of 12 the group has one class" in said
+    assert groups_met(trains, make_split(trains, seed=0)) == ()
+
+
+def test_groups_that_do_not_tell_the_class_are_no_leak_where_they_are_met_again() -> None:
     named = ["test" if k < 10 else "train" for k in range(60)]
     groups = [5] * 4 + [9] * 6 + [5] * 20 + [6] * 30
-    patterns = [59, *range(1, 60)]
-    trains = distinct(patterns, np.arange(60) % 2, groups, split=named)
-    shared, copied = leaks(trains, make_split(trains, seed=0))
-    assert shared.startswith("For 4 of 10 test samples, others")
+    trains = distinct([59, *range(1, 60)], np.arange(60) % 2, groups, split=named)
+    split = make_split(trains, seed=0)
+    (copied,) = leaks(trains, split)
     assert copied.startswith("For 1 of 10 test samples, one")
+    (met,) = groups_met(trains, split)
+    assert met.startswith("For 4 of 10 test samples, others") and "only the other 6 show" in met

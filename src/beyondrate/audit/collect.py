@@ -27,7 +27,7 @@ from beyondrate.audit.variant_store import VariantData
 from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge, kind_origin
 from beyondrate.datasets.copies import first_alike
 from beyondrate.datasets.info import describe
-from beyondrate.datasets.split import Split, leaks
+from beyondrate.datasets.split import Split, groups_met, leaks
 from beyondrate.events import SpikeTrains
 
 
@@ -69,7 +69,8 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
     left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
     equal = unequal_counts_warnings(folder.variants.read("norm").trains) if "norm" in plan.variants else []
     undivided = trains.with_meta(split=["train"] * len(trains))  # leaks() tells of the split that was made
-    warnings = *equal, *left_out, *few_groups_warnings(outcomes), *describe(undivided).warnings
+    of_groups = *groups_met(trains, split), *few_groups_warnings(outcomes)
+    warnings = *equal, *left_out, *of_groups, *describe(undivided).warnings
     verdict = judge(outcomes, kinds, warnings, leaks(trains, split))
     training = [
         {

@@ -51,9 +51,10 @@ def prepare(
 def _check(made: SpikeTrains, indices: Mapping[str, Int64[np.ndarray, " chosen"]], variant: str) -> None:
     for name in PARTS:
         left = indices[name]
-        if len(left) < SMALLEST_PART or len(np.unique(made.labels[left])) < 2:
+        n_classes = len(np.unique(made.labels[left]))
+        if len(left) < SMALLEST_PART or n_classes < 2:
             raise InputError(
-                f"{variant} leaves {len(left)} {name} samples of {len(np.unique(made.labels[left]))} classes",
+                f"{variant} leaves {len(left)} {name} samples of {n_classes} class{'es' * (n_classes != 1)}",
                 remedy="give more samples, or audit without this variant (--variants whole)",
             )
 

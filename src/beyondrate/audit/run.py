@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import tempfile
 import time
@@ -38,6 +37,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.jobs import Pool, default_workers
 from beyondrate.progress import Progress, silent
+from beyondrate.storage.atomic import check_folder
 
 Model = Callable[[Tensor], Any]
 
@@ -64,7 +64,7 @@ def audit(
     Or, given a model that already exists, how its accuracy depends on the timing of its input.
 
     Args:
-        data: spike trains with labels, the name of a data set, or the path of an .h5 or .npz file.
+        data: spike trains with labels, the name of a data set, or the path of a file or folder of events.
         models: names of MODELS to train; or a callable from a (batch, time, unit) float32 tensor of counts to
             (batch, class) scores, or several by name: then nothing is trained, and ``data`` should hold
             samples that the model has not seen.
@@ -164,8 +164,6 @@ def _own_models(models: Sequence[str] | Model | Mapping[str, Model]) -> dict[str
 
 def _refuse_folder(path: Path, *, resume: bool) -> None:
     """Refuse, before any work, a folder that cannot take the run or holds something else."""
-    if path.exists() and not path.is_dir():
-        raise InputError("is no folder", remedy="give a folder for the run", file=path)
     if RunFolder(path).holds_plan():
         if not resume:
             raise InputError(
@@ -173,9 +171,7 @@ def _refuse_folder(path: Path, *, resume: bool) -> None:
             )
     elif path.is_dir() and any(path.iterdir()):
         raise InputError("is not an empty folder", remedy="give a new folder for the run", file=path)
-    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.is_dir())
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError("cannot be written to", remedy="choose a folder that you may write to", file=nearest)
+    check_folder(path)
 
 
 def _begin(folder: RunFolder, plan: Plan) -> None:

@@ -18,6 +18,7 @@ CLAIM_LEVEL = 0.001
 CLAIM_CONFIDENCE = 1 - 2 * CLAIM_LEVEL  # two-sided interval whose lower end is passed once in 1/CLAIM_LEVEL
 NEGLIGIBLE_GAIN = 0.05  # in accuracy: a kind that surely tells less beyond onset follows from it
 SEEDS_TO_QUOTE = 5
+FEW_SAMPLES = 200  # of the test
 REVERSED = ("reverse", 0.0)
 AT_RANDOM_TIMES = ("replace", 1.0)
 
@@ -112,7 +113,8 @@ def judge(
     headline = _headline(findings, read_linearly=_only_linear(_count_arms(outcomes, "whole")))
     if leaks:
         headline += " Not all test samples are independent of the training samples: see the warnings."
-    limits = *leaks, *warnings, *_outcome_warnings(outcomes), *_former_rate_warning(findings, kinds)
+    of_outcomes = *_few_samples_warnings(outcomes), *_few_seeds_warning(outcomes)
+    limits = *leaks, *warnings, *of_outcomes, *_former_rate_warning(findings, kinds)
     return Verdict(headline, tuple(findings), limits)
 
 
@@ -133,7 +135,7 @@ def judge_models(outcomes: Outcomes) -> Verdict:
             *model_findings(outcomes, arm),
         ]
     headline = " ".join(finding.sentence for finding in findings if finding.key in ("clean", "without-times"))
-    return Verdict(headline, tuple(findings), tuple(_outcome_warnings(outcomes)))
+    return Verdict(headline, tuple(findings), tuple(_few_samples_warnings(outcomes)))
 
 
 def outcomes_variant(outcomes: Outcomes) -> str:
@@ -509,23 +511,24 @@ def _headline(findings: Sequence[Finding], *, read_linearly: bool) -> str:
     return " ".join(parts)
 
 
-def _outcome_warnings(outcomes: Outcomes) -> list[str]:
-    warnings = []
-    for variant, labels in outcomes.labels.items():
-        if len(labels) < 200:
-            reach = 100 * 1.96 * math.sqrt(0.25 / len(labels))
-            warnings.append(
-                f"{variant} has only {len(labels)} test samples: "
-                f"an accuracy is known to about ±{reach:.0f} points."
-            )
+def _few_samples_warnings(outcomes: Outcomes) -> list[str]:
+    return [
+        f"{variant} has only {len(labels)} test samples: an accuracy is known to about "
+        f"±{100 * 1.96 * math.sqrt(0.25 / len(labels)):.0f} points."
+        for variant, labels in outcomes.labels.items()
+        if len(labels) < FEW_SAMPLES
+    ]
+
+
+def _few_seeds_warning(outcomes: Outcomes) -> list[str]:
     trained = [len(answers) for arm, answers in outcomes.by_arm.items() if arm.model not in ("probe", "rate")]
     n_seeds = min(trained, default=SEEDS_TO_QUOTE)
-    if n_seeds < SEEDS_TO_QUOTE:
-        warnings.append(
-            f"Each net was trained with {n_seeds} seed{'s' * (n_seeds > 1)}: differences between nets need "
-            f"{SEEDS_TO_QUOTE} or more before they are quoted (--seeds {SEEDS_TO_QUOTE})."
-        )
-    return warnings
+    if n_seeds >= SEEDS_TO_QUOTE:
+        return []
+    return [
+        f"Each net was trained with {n_seeds} seed{'s' * (n_seeds > 1)}: differences between nets need "
+        f"{SEEDS_TO_QUOTE} or more before they are quoted (--seeds {SEEDS_TO_QUOTE})."
+    ]
 
 
 def _former_rate_warning(findings: Sequence[Finding], kinds: Sequence[Mapping[str, Any]]) -> list[str]:

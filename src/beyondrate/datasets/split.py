@@ -111,12 +111,14 @@ def leaks(trains: SpikeTrains, split: Split) -> tuple[str, ...]:
     """
     known = np.concatenate([split.train, split.validation])
     n_test = f"{len(split.test):,} test samples"
-    groups, alike = trains.groups, first_alike(trains)
+    alike = first_alike(trains)
     found = []
-    if groups is not None and (n_shared := np.isin(groups[split.test], groups[known]).sum()):
+    n_met, n_told = _groups_met(trains, split)
+    if n_told:
         found.append(
-            f"For {n_shared:,} of {n_test}, others of the same group (speaker, subject) train or validate: a "
-            "model may know the group instead of the class, and nothing is shown for groups it has not met."
+            f"For {n_met:,} of {n_test}, others of the same group (speaker, subject) train or validate, "
+            f"and of {n_told:,} the group has one class: a model may know the group instead of the class, "
+            "and nothing is shown for groups it has not met."
         )
     if n_copies := np.isin(alike[split.test], alike[known]).sum():
         found.append(
@@ -124,6 +126,37 @@ def leaks(trains: SpikeTrains, split: Split) -> tuple[str, ...]:
             "them by heart."
         )
     return tuple(found)
+
+
+def groups_met(trains: SpikeTrains, split: Split) -> tuple[str, ...]:
+    """Say of how many test samples the group was met in training, where groups do not tell the class.
+
+    Example:
+        >>> trains = SpikeTrains.from_samples([([k], [0]) for k in range(8)], labels=[0, 1] * 4,
+        ...                                   groups=[0, 0, 1, 1] * 2, n_units=1, duration_us=1000,
+        ...                                   meta={"split": ["train"] * 4 + ["valid"] * 2 + ["test"] * 2})
+        >>> groups_met(trains, make_split(trains, seed=0))[0].split(":")[0]
+        'For 2 of 2 test samples, others of the same group (speaker, subject) train or validate'
+    """
+    n_met, n_told = _groups_met(trains, split)
+    if n_told or not n_met:
+        return ()
+    n_test = len(split.test)
+    return (
+        f"For {n_met:,} of {n_test:,} test samples, others of the same group (speaker, subject) train or "
+        f"validate: only the other {n_test - n_met:,} show how it is with groups not met before.",
+    )
+
+
+def _groups_met(trains: SpikeTrains, split: Split) -> tuple[int, int]:
+    """Return of how many test samples the group trains or validates, and of how many it has one class."""
+    if trains.groups is None:
+        return 0, 0
+    known = trains.groups[np.concatenate([split.train, split.validation])]
+    met = trains.groups[split.test][np.isin(trains.groups[split.test], known)]
+    pairs = np.unique(np.stack([trains.groups, trains.labels]), axis=1)
+    groups, n_classes = np.unique(pairs[0], return_counts=True)
+    return len(met), int(np.isin(met, groups[n_classes == 1]).sum())
 
 
 def one_group_out(trains: SpikeTrains) -> list[Split]:

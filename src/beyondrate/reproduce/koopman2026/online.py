@@ -42,6 +42,7 @@ COMPARED = (
 )
 ONLINE = ("spatial-every-8", "spatial-every-step")
 MARGIN = 0.03
+LIF_RULES = ("eprop-every-8", "ottt-every-8")
 LENGTHS = (32, 128, 512, 2048)  # steps of a trial
 
 
@@ -166,8 +167,9 @@ def _claims(found: Measured, whole: list[int], online: list[int]) -> list[Claim]
                 OURS,
                 _arm("spatial-every-8"),
                 _arm(name),
+                n_claims=len(LIF_RULES),
             )
-            for name in ("eprop-every-8", "ottt-every-8")
+            for name in LIF_RULES
         ),
     ]
 

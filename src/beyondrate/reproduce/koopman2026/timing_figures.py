@@ -115,6 +115,7 @@ def claims_for_gamma(measured: Measured, goals: Sequence[tuple[str, str, float, 
             OURS,
             arm,
             arm._replace(model="lif"),
+            n_claims=len(held),
         )
         for arm, said, _ in held
     ]

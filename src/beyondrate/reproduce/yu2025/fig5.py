@@ -15,6 +15,8 @@ from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech_figures import COMPARED, NAMES, compared_stages
 
+N_COMPARED = 3  # arms that the claims compare two by two
+
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
@@ -70,6 +72,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             paper,
             norm["spikemax", "learned"],
             norm["spikemax", "none"],
+            n_claims=N_COMPARED,
         ),
         more_accurate(
             outcomes,
@@ -77,6 +80,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             ours,
             norm["lif", "frozen"],
             norm["lif", "tau-tuned"],
+            n_claims=N_COMPARED,
         ),
         more_accurate(
             outcomes,
@@ -84,6 +88,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             ours,
             norm["lif", "learned"],
             norm["lif", "frozen"],
+            n_claims=N_COMPARED,
         ),
     ]
 

@@ -100,6 +100,7 @@ def _retrained_series(outcomes: Outcomes, kind: str, variant: str, levels: Seque
 
 def _claims(outcomes: Outcomes, plan: Plan) -> list[Claim]:
     source = f"{published.V1}, Fig. 6"
+    nets = ("spikemax", "learned"), ("lif", "learned")
     most = max(level for name, level in plan["tests"] if name == "delete")
     claims = [
         more_accurate(
@@ -110,9 +111,10 @@ def _claims(outcomes: Outcomes, plan: Plan) -> list[Claim]:
             Arm(variant, *net),
             (JITTERED, UNITS_JITTERED),
             second_named_first=True,
+            n_claims=len(nets) * len(VARIANTS),
         )
         for variant in VARIANTS
-        for net in (("spikemax", "learned"), ("lif", "learned"))
+        for net in nets
     ]
     claims += [
         at_chance(
@@ -122,7 +124,7 @@ def _claims(outcomes: Outcomes, plan: Plan) -> list[Claim]:
             Arm("norm", *net),
             ("delete", most),
         )
-        for net in (("spikemax", "learned"), ("lif", "learned"))
+        for net in nets
     ]
     return claims
 

@@ -69,6 +69,9 @@ def _panel(outcomes: Outcomes, variant: str) -> Panel:
     )
 
 
+N_COMPARED = 8  # pairs of arms that the claims compare
+
+
 def _claims(outcomes: Outcomes) -> list[Claim]:
     v1, v3 = f"{published.V1}, Fig. 7", published.V3
     rate, backwards = ("rate", "none"), (REVERSED, REVERSED)
@@ -83,6 +86,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
                 Arm("whole", *net),
                 backwards,
                 second_named_first=True,
+                n_claims=N_COMPARED,
             ),
             more_accurate(
                 outcomes,
@@ -91,6 +95,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
                 Arm("norm", *net),
                 Arm("norm", *rate),
                 backwards,
+                n_claims=N_COMPARED,
             ),
         ]
     claims += [
@@ -101,6 +106,7 @@ def _claims(outcomes: Outcomes) -> list[Claim]:
             Arm(variant, model, without),
             Arm(variant, model, "learned"),
             backwards,
+            n_claims=N_COMPARED,
         )
         for variant in ("whole", "norm")
         for who, model, without in (("the paper's nets", "spikemax", "none"), ("ours", "lif", "tau-tuned"))
