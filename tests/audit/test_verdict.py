@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from beyondrate.audit.finding import loss, points
+from beyondrate.audit.kind_findings import kind_origin
 from beyondrate.audit.metrics import Interval
 from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
-from beyondrate.audit.verdict import Verdict, _loss, _points, judge, judge_models, kind_origin
+from beyondrate.audit.verdict import Verdict, judge, judge_models
 
 N_TEST = 400
 LABELS = np.arange(N_TEST) % 4
@@ -184,8 +186,8 @@ def test_what_ties_test_to_training_samples_comes_first():
 
 @pytest.mark.parametrize(("off", "on"), [(0.004, "0"), (-0.004, "0"), (-0.006, "−1"), (0.006, "+1")])
 def test_points_are_whole_and_nothing_has_no_sign(off: float, on: str):
-    assert _points(Interval(off, -0.2, 0.2)) == f"{on} points (−20 to +20)"
-    assert _loss(Interval(off, -0.2, 0.2)) == f"{on.removeprefix('+')} points (−20 to 20)"
+    assert points(Interval(off, -0.2, 0.2)) == f"{on} points (−20 to +20)"
+    assert loss(Interval(off, -0.2, 0.2)) == f"{on.removeprefix('+')} points (−20 to 20)"
 
 
 def kind_line(kind: str, accuracy: float, **facts: object) -> dict:

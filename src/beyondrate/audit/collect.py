@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Int64
 
 from beyondrate.audit.figure_data import data_facts, figure_data
+from beyondrate.audit.finding import CLAIM_CONFIDENCE, CLAIM_LEVEL
 from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.jobs import chosen_tau_s
+from beyondrate.audit.kind_findings import kind_origin
 from beyondrate.audit.metrics import (
     ENOUGH_GROUPS,
     HeldOut,
@@ -24,7 +26,7 @@ from beyondrate.audit.metrics import (
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
 from beyondrate.audit.result import AuditResult, row_dicts
 from beyondrate.audit.variant_store import VariantData
-from beyondrate.audit.verdict import CLAIM_CONFIDENCE, CLAIM_LEVEL, judge, kind_origin
+from beyondrate.audit.verdict import judge
 from beyondrate.datasets.copies import first_alike
 from beyondrate.datasets.info import describe
 from beyondrate.datasets.split import Split, groups_met, leaks

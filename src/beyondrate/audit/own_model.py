@@ -10,11 +10,12 @@ from torch import Tensor
 
 from beyondrate import perturb
 from beyondrate.audit.figure_data import data_facts, figure_data
+from beyondrate.audit.finding import CLAIM_LEVEL
 from beyondrate.audit.metrics import CONFIDENCE
 from beyondrate.audit.outcomes import CLEAN, Answers, Arm, Outcomes
 from beyondrate.audit.plan import jitter_limits_s, levels_left_out, make_plan, perturbation_seed
 from beyondrate.audit.result import AuditResult, row_dicts
-from beyondrate.audit.verdict import CLAIM_LEVEL, judge_models
+from beyondrate.audit.verdict import judge_models
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.progress import Progress

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from beyondrate import datasets
 from beyondrate.audit import collect
+from beyondrate.audit.finding import CLAIM_LEVEL
 from beyondrate.audit.folder import RunFolder
 from beyondrate.audit.jobs import WORK
 from beyondrate.audit.metrics import CONFIDENCE
@@ -31,7 +32,6 @@ from beyondrate.audit.plan import (
 )
 from beyondrate.audit.prepare import prepare
 from beyondrate.audit.result import AuditResult
-from beyondrate.audit.verdict import CLAIM_LEVEL
 from beyondrate.datasets.split import Split, make_split
 from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
