@@ -48,3 +48,12 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path):
     path.write_bytes(b"not a checkpoint at all")
     with pytest.raises(InputError, match="no checkpoint"):
         load_checkpoint(path)
+
+
+def test_weights_that_are_no_numbers_are_not_kept(tmp_path: Path):
+    network = CountMLP(6, 3, hidden=(5,))
+    with torch.no_grad():
+        next(network.parameters()).view(-1)[0] = float("nan")
+    with pytest.raises(InputError, match="not finite"):
+        save_checkpoint(network, tmp_path / "net.safetensors")
+    assert not list(tmp_path.iterdir())

@@ -27,8 +27,14 @@ def save_checkpoint(model: nn.Module, path: str | Path, *, facts: Mapping[str, A
         model: a network with a JSON-able ``config``.
         path: where to write, usually ``*.safetensors``.
         facts: JSON-like facts to keep with it, such as dt_s and the data's digest.
+
+    Raises:
+        InputError: if a weight is not finite.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    for name, value in weights.items():
+        if not value.isfinite().all():  # a unit that adds them up would only be silent, and look healthy
+            raise InputError(f"{name} is not finite", remedy="train again, with a lower rate", file=path)
     head = {"network": type(model).__name__, "config": model.config, "facts": dict(facts or {})}
     head["sha256"] = _digest(head, weights)
     with atomic_path(path) as aside:
