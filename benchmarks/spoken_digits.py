@@ -1,5 +1,7 @@
 """Audit spoken-digits with five seeds, keep the figures as JSON and make the end of docs/spoken-digits.md.
 
+The report itself is runs/spoken-digits/report.html.
+
 python benchmarks/spoken_digits.py            # some ten minutes on two processors
 python benchmarks/spoken_digits.py --table    # only the table, from the JSON that is kept
 """
@@ -12,6 +14,7 @@ import beyondrate as br
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "spoken-digits.json"
+REPORT = HERE.parent / "runs" / "spoken-digits" / "report.html"
 PAGE = HERE.parent / "docs" / "spoken-digits.md"
 SECTION = "## What the audit finds\n"
 KEPT = (
@@ -36,6 +39,8 @@ def measure(seeds: int) -> None:
     kept = {**{key: report[key] for key in KEPT}, "accuracies": clean}
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    REPORT.parent.mkdir(parents=True, exist_ok=True)
+    br.write_report(report, REPORT)
 
 
 def section() -> str:
