@@ -52,7 +52,8 @@ def section() -> str:
         SECTION,
         f"{kept['verdict']['headline']}",
         "",
-        f"Test accuracy in percent, mean of {n_seeds} seeds (95 % interval over seeds and test samples).",
+        f"Balanced test accuracy in percent, mean of {n_seeds} seeds (95 % interval over seeds and test samples;",
+        "a linear probe is fitted once, as its result depends on no seed).",
         f"Made by `python benchmarks/spoken_digits.py` in {kept['seconds'] / 60:.0f} minutes",
         f"with {versions}.",
         "",
@@ -74,6 +75,7 @@ def section() -> str:
         f"- {finding['title']} ({'claimed' if finding['claimed'] else 'not shown'}): {finding['sentence']}"
         for finding in kept["verdict"]["findings"]
     ]
+    lines += ["", "Its warnings:", "", *(f"- {warning}" for warning in kept["verdict"]["warnings"])]
     return "\n".join(lines) + "\n"
 
 
