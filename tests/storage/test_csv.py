@@ -156,7 +156,7 @@ def test_names_are_kept_where_reading_them_gives_the_same(
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "has no column 'unit'"),
+        ("", "is empty"),
         ("time_us,unit,sample\n", "has no spike"),
         (
             "time,unit,sample\n1,2,3\n",

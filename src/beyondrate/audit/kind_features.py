@@ -113,7 +113,7 @@ def pools_mix(parts: Sequence[SpikeTrains]) -> bool:
 
 def _onset(parts: Sequence[SpikeTrains], n_bins: int) -> list[KindFeatures]:
     pool_of_unit = _pool_of_unit(parts[0].n_units)
-    n_pools = pool_of_unit[-1] + 1
+    n_pools = int(pool_of_unit[-1]) + 1
 
     def in_bins(trains: SpikeTrains, rows: np.ndarray, n_rows: int) -> Float32[np.ndarray, "rows bins"]:
         bins = np.minimum(trains.times_us.astype(np.int64) * n_bins // trains.duration_us, n_bins - 1)
@@ -222,7 +222,7 @@ def _order_edges_us(horizon_ms: int) -> Int64[np.ndarray, " edges"]:
 
 def _correlograms(trains: SpikeTrains, edges_us: Int64[np.ndarray, " edges"]) -> Correlograms:
     pool_of_unit = _pool_of_unit(trains.n_units)
-    n_pools = pool_of_unit[-1] + 1
+    n_pools = int(pool_of_unit[-1]) + 1
     i, j = np.triu_indices(n_pools, k=1)
     symmetric = np.empty((len(trains), len(i), len(edges_us) - 1), dtype=np.float32)
     antisymmetric = np.empty_like(symmetric)

@@ -180,7 +180,7 @@ def difference_interval(
     difference = resampler.mean(first) - resampler.mean(second)
     low, high = resampler.ends(difference, draws, [first, second], confidence)
     if np.ptp(draws) < 1e-9:
-        unseen = _wilson(0.0, first.shape[1], confidence)[1]
+        unseen = _unseen(first.shape[1], confidence)
         low, high = max(-1.0, difference - unseen), min(1.0, difference + unseen)
     return Interval(difference, low, high)
 
@@ -198,7 +198,7 @@ def change_interval(change: Float64[np.ndarray, "seeds tests"], confidence: floa
     terms = [(variance, free) for variance, free in terms if variance > 0]
     mean = float(change.mean())
     if not terms:
-        unseen = _wilson(0.0, change.shape[1], confidence)[1]
+        unseen = _unseen(change.shape[1], confidence)
         return Interval(mean, mean - unseen, mean + unseen)
     reach = math.sqrt(sum(v for v, _ in terms)) * float(stats.t.ppf((1 + confidence) / 2, _welch(terms)))
     return Interval(mean, mean - reach, mean + reach)
@@ -375,6 +375,11 @@ def count_leak(
         rows = centred[labels == label]
         between += len(rows) * rows.mean(axis=0) ** 2
     return np.divide(between, total, out=np.zeros_like(total), where=total > 0)
+
+
+def _unseen(n: int, confidence: float) -> float:
+    """Return the largest share that may well not show in so many samples."""
+    return _wilson(0.0, float(n), confidence)[1]
 
 
 def _wilson(share: float, n: float, confidence: float) -> tuple[float, float]:
