@@ -211,7 +211,8 @@ def page(result: dict[str, Any]) -> str:
         "a time. Medians in milliseconds by the clock, and quartiles as bands in the figure; all "
         "ways in turns in one process. Networks and ways are those of [speed.md](speed.md).",
         "",
-        f"Measured on {kept['processor']}, {kept['threads']} threads. {versions}. "
+        f"Measured on {kept['processor']}, {kept['threads']} threads, a virtual machine: compare within one "
+        f"sweep, for from run to run times differ by a third and more. {versions}. "
         "Made by `python benchmarks/scaling.py`.",
     ]
     for panel, sweep, by_name in panels(result):

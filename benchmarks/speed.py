@@ -42,7 +42,8 @@ def page(result: dict[str, Any]) -> str:
         "units spike. Each peer's network has one product a layer for all time steps and walks through time "
         "in its own neuron, the fastest way that each offers. *Dense products* are the products alone, "
         "forward and backward, without any neuron. How times change with duration, batch, width, density and "
-        "threads: [speed-scaling.md](speed-scaling.md).",
+        "threads: [speed-scaling.md](speed-scaling.md). The machine is a virtual one: from run to run times "
+        "differ by a third and more, ratios by less, so compare within one run.",
         "",
         "| work | way | median | quartiles | × the first | memory |",
         "|---|---|---|---|---|---|",
