@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -24,6 +24,7 @@ from beyondrate.audit.metrics import (
     holm,
 )
 from beyondrate.audit.outcomes import Answers, Arm, Outcomes
+from beyondrate.audit.plan import Job
 from beyondrate.audit.result import AuditResult, row_dicts
 from beyondrate.audit.variant_store import VariantData
 from beyondrate.audit.verdict import judge
@@ -45,22 +46,9 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
     plan = folder.plan
     labels = {name: np.asarray(folder.variants.read(name).test.labels) for name in plan.variants}
     results = [(job, folder.result(job)) for job in plan.jobs()]
-    answers = [
-        Answers(
-            Arm(job.variant, job.model, answer["control"]),
-            answer["seed"],
-            answer["validation_accuracy"],
-            {
-                (t["perturbation"], t["level"]): np.array(t["classes"], dtype=np.int32)
-                for t in answer["tests"]
-            },
-        )
-        for job, result in results
-        for answer in result.get("answers", [])
-    ]
     alike = first_alike(trains)
     groups = {name: _test_groups(folder.variants.read(name), alike) for name in plan.variants}
-    outcomes = Outcomes(answers, labels, groups, balanced=True, seed=plan.seed)
+    outcomes = Outcomes(_answers(results), labels, groups, balanced=True, seed=plan.seed)
     kinds = [
         line
         for job, result in results
@@ -68,12 +56,7 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
         for line in _kinds(outcomes.held_out[job.variant], job.variant, result["kinds"], plan.seed)
     ]
     facts = {name: folder.variants.facts(name) for name in plan.variants}
-    left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
-    equal = unequal_counts_warnings(folder.variants.read("norm").trains) if "norm" in plan.variants else []
-    undivided = trains.with_meta(split=["train"] * len(trains))  # leaks() tells of the split that was made
-    of_groups = *groups_met(trains, split), *few_groups_warnings(outcomes)
-    warnings = *equal, *left_out, *of_groups, *describe(undivided).warnings
-    verdict = judge(outcomes, kinds, warnings, leaks(trains, split))
+    verdict = judge(outcomes, kinds, _limits(folder, trains, split, outcomes), leaks(trains, split))
     training = [
         {
             **asdict(job),
@@ -106,6 +89,33 @@ def collect(folder: RunFolder, trains: SpikeTrains, split: Split, record: Mappin
         },
     }
     return AuditResult(outcomes.rows(), verdict, report)
+
+
+def _answers(results: Sequence[tuple[Job, Mapping[str, Any]]]) -> list[Answers]:
+    """Return what the trained models of finished jobs answered."""
+    return [
+        Answers(
+            Arm(job.variant, job.model, answer["control"]),
+            answer["seed"],
+            answer["validation_accuracy"],
+            {
+                (t["perturbation"], t["level"]): np.array(t["classes"], dtype=np.int32)
+                for t in answer["tests"]
+            },
+        )
+        for job, result in results
+        for answer in result.get("answers", [])
+    ]
+
+
+def _limits(folder: RunFolder, trains: SpikeTrains, split: Split, outcomes: Outcomes) -> list[str]:
+    """Return the warnings that do not follow from what was answered."""
+    left_out = [f"{name} could not be made: {reason}." for name, reason in folder.variants.left_out().items()]
+    has_norm = "norm" in folder.plan.variants
+    unequal = unequal_counts_warnings(folder.variants.read("norm").trains) if has_norm else []
+    undivided = trains.with_meta(split=["train"] * len(trains))  # leaks() tells of the split that was made
+    of_groups = *groups_met(trains, split), *few_groups_warnings(outcomes)
+    return [*unequal, *left_out, *of_groups, *describe(undivided).warnings]
 
 
 def _test_groups(
