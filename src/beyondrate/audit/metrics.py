@@ -16,7 +16,7 @@ PERMUTATIONS = 20_000
 ENOUGH_GROUPS = (
     8  # from as many on, intervals are over groups: of fewer, too little is known of how they differ
 )
-_BLOCK = 1_000  # permutations held at a time
+_HELD = 1 << 20  # numbers of permutations that are held at a time
 _PLAINLY_CHANCE = 50  # permutations as high as the observed accuracy that settle the matter
 
 
@@ -240,7 +240,7 @@ def exchange_p_value(
     def exchanged(n: int) -> Float64[np.ndarray, " draws"]:
         return (2 * rng.integers(0, 2, (n, len(by_unit))) - 1) @ by_unit
 
-    return _share_as_high(float(by_unit.sum()), exchanged, permutations)
+    return _share_as_high(float(by_unit.sum()), exchanged, permutations, len(by_unit))
 
 
 def quantile_interval(draws: Float64[np.ndarray, " draws"], confidence: float) -> tuple[float, float]:
@@ -277,16 +277,20 @@ def chance_p_value(
         drawn = _permuted(held_out, n, rng)
         return (votes[drawn, np.arange(len(labels))] * shares[drawn]).sum(axis=1)
 
-    return _share_as_high(observed, by_chance, permutations)
+    return _share_as_high(observed, by_chance, permutations, len(labels))
 
 
 def _share_as_high(
-    observed: float, by_chance: Callable[[int], Float64[np.ndarray, " draws"]], permutations: int
+    observed: float,
+    by_chance: Callable[[int], Float64[np.ndarray, " draws"]],
+    permutations: int,
+    n_permuted: int,
 ) -> float:
     """Return the share of permutations, the one observed among them, that are as high as it."""
+    at_a_time = max(1, _HELD // max(1, n_permuted))
     as_high = drawn = 0
     while drawn < permutations and as_high < _PLAINLY_CHANCE:
-        block = by_chance(min(_BLOCK, permutations - drawn))
+        block = by_chance(min(at_a_time, permutations - drawn))
         as_high += int(np.count_nonzero(block >= observed - 1e-12))
         drawn += len(block)
     return (1 + as_high) / (1 + drawn)
