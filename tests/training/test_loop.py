@@ -176,6 +176,16 @@ def test_progress_ends_at_its_total_also_when_training_stops_early():
     assert [d for d, _ in told] == sorted({d for d, _ in told})
 
 
+def test_a_network_that_has_lost_its_numbers_is_not_evaluated():
+    net, samples = spiking_net(), early_or_late(20, 0)
+    with torch.no_grad():
+        net.hidden_layers[0].linear.weight[0, 0] = float("nan")
+    assert torch.isfinite(net(torch.zeros(1, 20, 10))).all()  # a unit that is no number is a silent one
+    for answer in (evaluate, predict):
+        with pytest.raises(InputError, match="weight holds what is no number"):
+            answer(net, samples, dt_s=DT_S)
+
+
 def test_predictions_do_not_depend_on_the_batch_they_are_made_in():
     trains = early_or_late(50, 0)
     net = spiking_net()

@@ -16,6 +16,7 @@ from torch import nn
 from beyondrate import nn as networks
 from beyondrate.errors import InputError
 from beyondrate.storage import atomic_path
+from beyondrate.training.finite import check_weights
 
 _KEY = "beyondrate"
 
@@ -29,12 +30,10 @@ def save_checkpoint(model: nn.Module, path: str | Path, *, facts: Mapping[str, A
         facts: JSON-like facts to keep with it, such as dt_s and the data's digest.
 
     Raises:
-        InputError: if a weight is not finite.
+        InputError: if a weight is no number.
     """
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    for name, value in weights.items():
-        if not value.isfinite().all():  # a unit that adds them up would only be silent, and look healthy
-            raise InputError(f"{name} is not finite", remedy="train again, with a lower rate", file=path)
+    check_weights(weights, path)
     head = {"network": type(model).__name__, "config": model.config, "facts": dict(facts or {})}
     head["sha256"] = _digest(head, weights)
     with atomic_path(path) as aside:

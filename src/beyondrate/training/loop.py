@@ -21,7 +21,7 @@ from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.nn.lif_traces import LIFRule
 from beyondrate.ops.threads import kernels_first
 from beyondrate.progress import Progress, silent
-from beyondrate.training.finite import finite
+from beyondrate.training.finite import check_weights, finite
 from beyondrate.training.inputs import BinnedInput, takes_spike_rows
 from beyondrate.training.online import OnlineTrainer
 
@@ -204,6 +204,9 @@ def predict(
         dt_s: time step in seconds.
         loss: how the output is read as scores; default: it already is (batch, class).
         batch_size: samples at a time.
+
+    Raises:
+        InputError: if a parameter of the module is no number.
     """
     loss = loss or CrossEntropy()
     scores = [loss.scores(output).float().cpu() for _, output in _outputs(model, trains, dt_s, batch_size)]
@@ -213,7 +216,11 @@ def predict(
 def evaluate(
     model: nn.Module, trains: SpikeTrains, *, dt_s: float, loss: Loss | None = None
 ) -> tuple[float, float]:
-    """Return the accuracy and the mean loss over all samples, each sample weighing the same."""
+    """Return the accuracy and the mean loss over all samples, each sample weighing the same.
+
+    Raises:
+        InputError: if a parameter is no number.
+    """
     loss = loss or CrossEntropy()
     n_right, total = 0, 0.0
     for samples, output in _outputs(model, trains, dt_s, EVALUATION_BATCH):
@@ -230,6 +237,7 @@ def _outputs(
     inputs = BinnedInput(trains, dt_s, as_rows=takes_spike_rows(model), device=_device_of(model))
     was_training = isinstance(model, nn.Module) and model.training
     if isinstance(model, nn.Module):
+        check_weights(dict(model.named_parameters()))
         model.eval()
     with torch.no_grad():
         for start in range(0, len(trains), batch_size):
