@@ -136,7 +136,7 @@ def _spikes_foretold(
     trains: SpikeTrains, profile: Float32[np.ndarray, "units bins"]
 ) -> Float32[np.ndarray, "samples pools bins"]:
     """Return how many spikes the pools would have in each bin if each unit kept to its profile."""
-    counts, first_unit = trains.counts(), _pools(trains.n_units)
+    counts, first_unit = trains.counts().astype(np.float32), _pools(trains.n_units)
     blocks = np.array_split(counts[:, :, None], np.arange(_BLOCK, len(counts), _BLOCK))
     return np.concatenate([np.add.reduceat(block * profile, first_unit, axis=1) for block in blocks])
 
@@ -245,7 +245,7 @@ def _pairs_foretold(
     train, n_units = parts[0], parts[0].n_units
     if n_units > MAX_PAIRED_UNITS or not pools_mix(parts):
         return [Correlograms(NOTHING, NOTHING)] * len(parts)
-    times_us, offsets = _end_to_end(train, edges_us[-1], _N_PIECES)
+    times_us, offsets = _end_to_end(train, int(edges_us[-1]), _N_PIECES)
     found = lag_counts(times_us, train.units, offsets, n_units, edges_us).sum(axis=0, dtype=np.int64)
     counts = train.counts().astype(np.float64)
     leads = _ratio(found.swapaxes(1, 2), (counts.T @ counts)[:, :, None])  # (leader, follower, classes)
