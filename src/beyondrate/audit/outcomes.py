@@ -83,9 +83,8 @@ class Outcomes:
         balanced: bool = False,
         seed: int = 0,
     ) -> None:
-        self.labels = dict(labels)
         self.held_out = {
-            name: HeldOut(y, (groups or {}).get(name), balanced=balanced) for name, y in self.labels.items()
+            name: HeldOut(y, (groups or {}).get(name), balanced=balanced) for name, y in labels.items()
         }
         self.seed = seed
         self._p_values: dict[Arm, float] = {}
@@ -93,6 +92,11 @@ class Outcomes:
         for answer in answers:
             self.by_arm.setdefault(answer.arm, []).append(answer)
         self.resamplers = {name: Resampler(tests, seed=seed) for name, tests in self.held_out.items()}
+
+    @property
+    def labels(self) -> dict[str, Int64[np.ndarray, " tests"]]:
+        """The true class of the test samples of each variant."""
+        return {name: tests.labels for name, tests in self.held_out.items()}
 
     def arms(self, variant: str) -> list[Arm]:
         """Return the arms of a variant."""

@@ -84,7 +84,7 @@ class SpikingGammaNet(nn.Module):
         dt_s: time step in seconds; the trained weights serve any other too, see ``at``.
         hidden: the hidden layers: a number of units, or a ``Conv``.
         n_buckets: K, buckets a unit.
-        memory_s: T in seconds. A spike stays about 21 T in 8 buckets: the longest delay divided by 10 to 21.
+        memory_s: T in seconds. A spike stays about 21 T in 8 buckets: the longest delay divided by 10 to 14.
         rule: "gated", "full", "spatial" or "eligibility".
         theta0, mf, rho, n_max, code: the spike code, see ``SigmaDeltaParams``.
         scale, mode, learn_tau: of the buckets, see ``GammaMemory``.

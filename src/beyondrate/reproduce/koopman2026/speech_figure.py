@@ -33,7 +33,7 @@ DT_MS, FINE_MS = 10.0, 5.0
 ON_NORM = tuple(name for name in ARMS if not name.startswith("theta-"))
 ON_WHOLE = ("rate", "lif-mixed", "lif-frozen", "gated", "spatial")
 LIF_NETS = ("lif", "lif-mixed", "lif-frozen", "lif-learned")
-LEAD = 0.15  # of SpikingGamma over the best LIF net on norm, which we looked for
+LEAD = 0.15  # over the LIF net best on validation, on norm: what we looked for
 MARGIN_DT, MARGIN_ONLINE = 0.02, 0.05
 
 

@@ -15,8 +15,6 @@ from beyondrate.reproduce.speech_data import protocol_notes, title
 from beyondrate.reproduce.yu2025 import published, speech
 from beyondrate.reproduce.yu2025.speech_figures import COMPARED, NAMES, compared_stages
 
-N_COMPARED = 3  # arms that the claims compare two by two
-
 
 def draw(folder: Path, plan: Plan) -> Reproduction:
     """Read the trained networks' answers and make the figure."""
@@ -61,35 +59,28 @@ def _comparisons(outcomes: Outcomes, plan: Plan) -> list[Comparison]:
 def _claims(outcomes: Outcomes) -> list[Claim]:
     norm = {net: Arm("norm", *net) for net in COMPARED}
     paper, ours = f"{published.V1}, Fig. 5", published.OURS
+    spikemax = norm["spikemax", "learned"], norm["spikemax", "none"]
+    compared = [
+        ("Learned axonal delays add accuracy on norm to the paper's net.", paper, *spikemax),
+        (
+            "Wide delays add accuracy on norm to a net with τ tuned.",
+            ours,
+            norm["lif", "frozen"],
+            norm["lif", "tau-tuned"],
+        ),
+        (
+            "Learning the delays adds accuracy to random ones.",
+            ours,
+            norm["lif", "learned"],
+            norm["lif", "frozen"],
+        ),
+    ]
     return [
         at_chance(outcomes, "Counts alone tell nothing on norm.", paper, norm["rate", "none"]),
         above_chance(
             outcomes, "A spiking net without delays reads timing on norm.", paper, norm["spikemax", "none"]
         ),
-        more_accurate(
-            outcomes,
-            "Learned axonal delays add accuracy on norm to the paper's net.",
-            paper,
-            norm["spikemax", "learned"],
-            norm["spikemax", "none"],
-            n_claims=N_COMPARED,
-        ),
-        more_accurate(
-            outcomes,
-            "Wide delays add accuracy on norm to a net with τ tuned.",
-            ours,
-            norm["lif", "frozen"],
-            norm["lif", "tau-tuned"],
-            n_claims=N_COMPARED,
-        ),
-        more_accurate(
-            outcomes,
-            "Learning the delays adds accuracy to random ones.",
-            ours,
-            norm["lif", "learned"],
-            norm["lif", "frozen"],
-            n_claims=N_COMPARED,
-        ),
+        *(more_accurate(outcomes, *claimed, n_claims=len(compared)) for claimed in compared),
     ]
 
 

@@ -69,49 +69,40 @@ def _panel(outcomes: Outcomes, variant: str) -> Panel:
     )
 
 
-N_COMPARED = 8  # pairs of arms that the claims compare
-
-
 def _claims(outcomes: Outcomes) -> list[Claim]:
     v1, v3 = f"{published.V1}, Fig. 7", published.V3
-    rate, backwards = ("rate", "none"), (REVERSED, REVERSED)
-    claims = []
+    compared: list[tuple[str, str, Arm, Arm, bool]] = []  # the last: the sentence names the second arm first
     for net in (("spikemax", "none"), ("lif", "tau-tuned")):
-        claims += [
-            more_accurate(
-                outcomes,
-                f"Reversed, {NAMES[net]} falls below the MLP on whole.",
-                v1,
-                Arm("whole", *rate),
-                Arm("whole", *net),
-                backwards,
-                second_named_first=True,
-                n_claims=N_COMPARED,
-            ),
-            more_accurate(
-                outcomes,
-                f"Reversed, {NAMES[net]} stays above the MLP on norm.",
-                v1,
-                Arm("norm", *net),
-                Arm("norm", *rate),
-                backwards,
-                n_claims=N_COMPARED,
-            ),
+        on_whole = f"Reversed, {NAMES[net]} falls below the MLP on whole."
+        on_norm = f"Reversed, {NAMES[net]} stays above the MLP on norm."
+        compared += [
+            (on_whole, v1, Arm("whole", "rate"), Arm("whole", *net), True),
+            (on_norm, v1, Arm("norm", *net), Arm("norm", "rate"), False),
         ]
-    claims += [
-        more_accurate(
-            outcomes,
+    compared += [
+        (
             f"Reversed, nets without delays do better than nets with learned delays on {variant} ({who}).",
             v3,
             Arm(variant, model, without),
             Arm(variant, model, "learned"),
-            backwards,
-            n_claims=N_COMPARED,
+            False,
         )
         for variant in ("whole", "norm")
         for who, model, without in (("the paper's nets", "spikemax", "none"), ("ours", "lif", "tau-tuned"))
     ]
-    return claims
+    return [
+        more_accurate(
+            outcomes,
+            sentence,
+            source,
+            first,
+            second,
+            (REVERSED, REVERSED),
+            second_named_first=turned,
+            n_claims=len(compared),
+        )
+        for sentence, source, first, second, turned in compared
+    ]
 
 
 FIGURE = Figure(
