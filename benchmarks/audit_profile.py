@@ -49,7 +49,8 @@ class Spent(NamedTuple):
 def room_of(file: str) -> str:
     """Return which part of the package, or which other package, a file belongs to."""
     parts = Path(file).parts
-    if "beyondrate" in parts:
+    after = parts[::-1].index("site-packages") if "site-packages" in parts else len(parts)
+    if "beyondrate" in parts[len(parts) - after :]:  # a clone's folder has the name too, around its packages
         inner = parts[len(parts) - parts[::-1].index("beyondrate") :]
         if inner[0] == "ops":
             return KERNELS if inner[-1] == "cpu.py" else OWN

@@ -24,6 +24,9 @@ def test_time_is_given_to_the_room_that_spent_it(script: Script):
     assert profiler.room_of("/a/beyondrate/src/beyondrate/training/loop.py") == "training"
     assert profiler.room_of(torch.optim.Adam.step.__code__.co_filename).startswith("torch: optim")
     assert profiler.room_of(np.__file__) == "numpy"
+    packages = "/a/beyondrate/.venv/lib/python3.11/site-packages"
+    assert profiler.room_of(f"{packages}/scipy/linalg/blas.py") == "scipy"
+    assert profiler.room_of(f"{packages}/beyondrate/nn/lif.py") == "nn"
     assert profiler.room_of(json.__file__) == "python"
 
 
