@@ -113,6 +113,13 @@ def test_a_scan_by_hand(backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_chain_may_forget_everything_within_a_step(backend):
+    u, gain = randn(2, 5, 3), randn(3, 3, seed=1)
+    x = gamma_scan(u, gain, torch.zeros(3, 3, dtype=u.dtype), backend=backend)
+    torch.testing.assert_close(x, u * gain[0], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_the_gradients_are_exact(backend):
     chain = transition(time_constants(5, 0.01), 0.004)
     u, gain, bias = randn(2, 7, 3), randn(5, 3, seed=1), randn(3, seed=2)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from beyondrate.ops.kernel import kernel
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bin_rows(
     times: np.ndarray,
     units: np.ndarray,
@@ -32,7 +33,7 @@ def bin_rows(
                 spike += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def bin_dense(
     times: np.ndarray,
     units: np.ndarray,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from beyondrate.ops.kernel import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel
 def lag_counts(
     times_us: np.ndarray,
     groups: np.ndarray,
@@ -46,7 +47,7 @@ def lag_counts(
                 total[cell] += flat[cell]
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def interval_counts(
     times_us: np.ndarray,
     units: np.ndarray,

@@ -7,10 +7,11 @@ slice takes to compile.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from beyondrate.ops.kernel import kernel
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _copy_rows(x: np.ndarray, n: int, padded: np.ndarray, first: int) -> None:
     """Copy sample n to the rows from ``first`` on."""
     for t in range(np.uint64(x.shape[1])):
@@ -18,7 +19,7 @@ def _copy_rows(x: np.ndarray, n: int, padded: np.ndarray, first: int) -> None:
             padded[np.uint64(first) + t, j] = x[n, t, j]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def delay_forward(
     x: np.ndarray,
     k: np.ndarray,
@@ -43,7 +44,7 @@ def delay_forward(
                 y[n, t, j] = (one - fraction[j]) * late + fraction[j] * later
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def delay_backward(
     grad_y: np.ndarray,
     x: np.ndarray,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
 
+from beyondrate.ops.kernel import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel
 def encode(
     values: np.ndarray,
     step_us: float,
@@ -43,7 +44,7 @@ def encode(
     return n_events
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _first_crossing(
     base: float,
     slope: float,
@@ -80,7 +81,7 @@ def _first_crossing(
     return last + 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _beyond(
     base: float,
     slope: float,
@@ -95,7 +96,7 @@ def _beyond(
     return abs(error) >= theta
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def decode(
     times_us: np.ndarray,
     is_up: np.ndarray,

@@ -12,8 +12,7 @@ import numpy as np
 from beyondrate.ops.feedforward.room import Array, Room, numpy_of, shaped_like
 from beyondrate.ops.feedforward.stages import GammaMemories, SigmaDeltaUnits
 from beyondrate.ops.feedforward.tiles import Tile
-from beyondrate.ops.gamma.cpu import passes_of, scan_backward, scan_forward
-from beyondrate.ops.gamma.custom import in_fours
+from beyondrate.ops.gamma.cpu import chain_of, scan_backward, scan_forward
 from beyondrate.ops.sigma_delta.cpu import encode, encode_backward
 from beyondrate.ops.sigma_delta.custom import backward_matrix, forward_matrix
 
@@ -22,8 +21,8 @@ class GammaWorker:
     """Gamma memories, read with gains."""
 
     def __init__(self, stage: GammaMemories, room: Room) -> None:
-        self.gain, self.bias = numpy_of(in_fours(stage.gain), stage.bias)
-        self.passes = passes_of(*numpy_of(stage.transition.to(room.dtype)))
+        self.gain, self.bias = numpy_of(stage.gain, stage.bias)
+        self.chain = chain_of(*numpy_of(stage.transition.to(room.dtype)))
         self.x, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
         self.per_sample = room.samples(*stage.gain.shape), room.samples()
         self.grads: list[Array] = []
@@ -36,12 +35,12 @@ class GammaWorker:
 
     def forward(self, tile: Tile, x: Array) -> Array:
         self.kept[tile], out = x.copy(), shaped_like(self.x, x)
-        scan_forward(x, self.gain, self.bias, self.passes, out, 0, tile.n_samples)
+        scan_forward(x, self.gain, self.bias, self.chain, out, 0, tile.n_samples)
         return out
 
     def backward(self, tile: Tile, grad: Array) -> Array:
         out, n = shaped_like(self.grad, grad), tile.n_samples
-        scan_backward(grad, self.kept[tile], self.gain, self.passes, out, *self.per_sample, 0, n)
+        scan_backward(grad, self.kept[tile], self.gain, self.chain, out, *self.per_sample, 0, n)
         for total, found in zip(self.grads, self.per_sample, strict=True):
             total += np.add.reduce(found[:n])
         return out
@@ -53,7 +52,7 @@ class SigmaDeltaWorker:
     def __init__(self, stage: SigmaDeltaUnits, room: Room) -> None:
         params, use_sum = stage.params, stage.params.code == "sum"
         made = (make(stage.transition, use_sum) for make in (forward_matrix, backward_matrix))
-        self.passes, self.passes_back = (passes_of(*numpy_of(matrix.to(room.dtype))) for matrix in made)
+        self.chain, self.chain_back = (chain_of(*numpy_of(matrix.to(room.dtype))) for matrix in made)
         self.spikes, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
         numbers = params.theta0, params.adaptation, params.rho, params.most_quanta
         self.options = *(self.grad.dtype.type(number) for number in numbers), stage.gated
@@ -69,7 +68,7 @@ class SigmaDeltaWorker:
         flags, spikes = np.empty(x.shape, np.uint8), shaped_like(self.spikes, x)
         self.memory[:] = 0
         filled = self.memory, spikes, flags
-        arguments: list[Any] = [x, self.passes, *self.options, *filled, 0, tile.n_samples]
+        arguments: list[Any] = [x, self.chain, *self.options, *filled, 0, tile.n_samples]
         encode(*arguments)
         self.kept[tile] = flags
         return spikes
@@ -77,5 +76,5 @@ class SigmaDeltaWorker:
     def backward(self, tile: Tile, grad: Array) -> Array:
         out = shaped_like(self.grad, grad)
         self.memory[:] = 0
-        encode_backward(grad, self.kept[tile], self.passes_back, self.memory, out, 0, tile.n_samples)
+        encode_backward(grad, self.kept[tile], self.chain_back, self.memory, out, 0, tile.n_samples)
         return out

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from beyondrate.ops.feedforward.cpu import list_active, product
+from beyondrate.ops.feedforward.cpu import product
 from beyondrate.ops.feedforward.room import Array, Room, numpy_of, rows_of
 from beyondrate.ops.feedforward.scratch import SCRATCH
 from beyondrate.ops.feedforward.stages import Synapses
 from beyondrate.ops.feedforward.tiles import Tile
-from beyondrate.ops.sparse_linear.cpu import add_rows, add_weight_gradient, sum_weights
+from beyondrate.ops.sparse_linear.cpu import add_rows, add_weight_gradient, list_active, sum_weights
 
 
 class _Synapses:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from beyondrate.ops.kernel import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel
 def mark_free(taken: np.ndarray, drawn: np.ndarray, free: np.ndarray) -> None:
     """Write which of the drawn numbers are neither taken nor drawn twice (then one is free); both ascend.
 
@@ -23,7 +24,7 @@ def mark_free(taken: np.ndarray, drawn: np.ndarray, free: np.ndarray) -> None:
         j += np.uint64(there < here)
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def part_collisions(
     train: np.ndarray, bins: np.ndarray, prefer_before: np.ndarray, taken: np.ndarray
 ) -> None:
@@ -49,7 +50,7 @@ def part_collisions(
         start = stop
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def _nearest_free(home: int, prefer_before: bool, taken: np.ndarray) -> int:
     for distance in range(1, len(taken)):
         before, after = home - distance, home + distance

@@ -21,8 +21,8 @@ def gamma_scan(u: Tensor, gain: Tensor, bias: Tensor, transition: Tensor) -> Ten
     from beyondrate.ops.gamma import cpu
 
     x = torch.empty_like(u, memory_format=torch.contiguous_format)
-    passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(u, in_fours(gain), bias), passes, *_numpy(x)
+    chain = cpu.chain_of(*_numpy(transition.to(u.dtype)))
+    arguments = *_numpy(u, gain, bias), chain, *_numpy(x)
     in_pieces(partial(cpu.scan_forward, *arguments), len(u), u[0:1].numel() * len(gain))
     return x
 
@@ -35,8 +35,8 @@ def _scan_backward(
 
     grad_u = torch.empty_like(u, memory_format=torch.contiguous_format)
     grad_gain, grad_bias = u.new_zeros(len(u), *gain.shape), u.new_zeros(len(u), u.shape[2])
-    passes = cpu.passes_of(*_numpy(transition.to(u.dtype)))
-    arguments = *_numpy(grad_x, u, in_fours(gain)), passes, *_numpy(grad_u, grad_gain, grad_bias)
+    chain = cpu.chain_of(*_numpy(transition.to(u.dtype)))
+    arguments = *_numpy(grad_x, u, gain), chain, *_numpy(grad_u, grad_gain, grad_bias)
     in_pieces(partial(cpu.scan_backward, *arguments), len(u), u[0:1].numel() * len(gain))
     return grad_u, _over_samples(grad_gain), _over_samples(grad_bias)
 
@@ -47,8 +47,8 @@ def gamma_scan_each(u: Tensor, bias: Tensor, transition: Tensor) -> Tensor:
     from beyondrate.ops.gamma import cpu
 
     x = u.new_empty(u.shape[0], u.shape[1], u.shape[3])
-    passes = cpu.passes_of(*_numpy(transition.t().to(u.dtype)))
-    arguments = *_numpy(u, bias), passes, *_numpy(x)
+    chain = cpu.chain_of(*_numpy(transition.t().to(u.dtype)))
+    arguments = *_numpy(u, bias), chain, *_numpy(x)
     in_pieces(partial(cpu.scan_each_forward, *arguments), len(u), u[0:1].numel())
     return x
 
@@ -59,19 +59,14 @@ def _scan_each_backward(grad_x: Tensor, transition: Tensor) -> tuple[Tensor, Ten
 
     n_samples, n_steps, n_units = grad_x.shape
     grad_u = grad_x.new_empty(n_samples, n_steps, len(transition), n_units)
-    passes = cpu.passes_of(*_numpy(transition.to(grad_x.dtype)))
-    arguments = *_numpy(grad_x), passes, *_numpy(grad_u)
+    chain = cpu.chain_of(*_numpy(transition.to(grad_x.dtype)))
+    arguments = *_numpy(grad_x), chain, *_numpy(grad_u)
     in_pieces(partial(cpu.scan_each_backward, *arguments), n_samples, grad_u[0:1].numel())
     return grad_u, grad_x.sum((0, 1))
 
 
 def _numpy(*tensors: Tensor) -> list[Any]:
     return [tensor.detach().contiguous().numpy() for tensor in tensors]
-
-
-def in_fours(gain: Tensor) -> Tensor:
-    """Return the gains with rows of zeros below, until there are a multiple of four."""
-    return torch.nn.functional.pad(gain, (0, 0, 0, -len(gain) % 4))
 
 
 def _over_samples(per_sample: Tensor) -> Tensor:

@@ -11,13 +11,14 @@ from numba import njit
 
 from beyondrate.ops.hair_cell import Constants, State
 from beyondrate.ops.hair_cell.reference import HIGHEST_PROBABILITY
+from beyondrate.ops.kernel import kernel
 
 LANES = 64
 TILE = 64  # steps whose velocity is turned from (channel, step) to (step, lane) at a time
 ZERO, ONE = np.float32(0), np.float32(1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def fire(
     velocity: np.ndarray,
     state: State,

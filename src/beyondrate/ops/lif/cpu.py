@@ -1,28 +1,22 @@
-"""Leaky integrate-and-fire units in numba: samples outside, time inside, units vectorised.
+"""Leaky integrate-and-fire units in numba: a vector of units walks through time in registers.
 
-Written for the compiler and the memory. A loop over units writes one or two arrays only, because the compiler
-vectorises it only if it has few arrays to check for overlap. Rows are indexed and not sliced, because a
-slice counts references. The backward pass first sweeps forward over a block of steps, because memory
-that is read backwards first is fetched slowly. Numbers below ``_TINY`` become 0, because arithmetic on
-denormal numbers is slow on many processors. What is not a number
-stays so.
+Numbers so small that processors are slow at them become 0. What is not a number stays so.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from beyondrate.ops.kernel import kernel, part_of_kernels
+from beyondrate.ops.lanes import Lanes, flushed, load, store, where, width
 from beyondrate.ops.lif.surrogate import SURROGATES
 
-_TINY = 1e-30
-_BLOCK = 1 << 15  # elements of a block of steps that stays in the second-level cache
 _SUPERSPIKE, _ATAN, _TRIANGLE, _SIGMOID = (
     SURROGATES.index(name) for name in ("superspike", "atan", "triangle", "sigmoid")
 )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lif_forward(
     current: np.ndarray,
     decay: np.ndarray,
@@ -35,30 +29,33 @@ def lif_forward(
     start: int,
     stop: int,
 ) -> None:
-    """Fill ``spikes`` and ``membrane`` (before reset) and advance the states, for samples start..stop."""
-    zero, one, tiny = current.dtype.type(0), current.dtype.type(1), current.dtype.type(_TINY)
+    """Fill ``spikes`` and ``membrane`` (before reset) and advance the states, for samples start..stop.
+
+    ``hard`` is 1 or 0; without current decays currents are not filtered.
+    """
+    zero, one = current.dtype.type(0), current.dtype.type(1)
     n_steps, n_units = current.shape[1:]
+    filtered = len(current_decay) > 0
     for n in range(start, stop):
-        for t in range(n_steps):
-            if len(current_decay) > 0:
-                for j in range(n_units):
-                    u = current_decay[j] * state_u[n, j] + current[n, t, j]
-                    state_u[n, j] = zero if abs(u) <= tiny else u
-                for j in range(n_units):
-                    v = decay[j] * state_v[n, j] + state_u[n, j]
-                    membrane[n, t, j] = zero if abs(v) <= tiny else v
-            else:
-                for j in range(n_units):
-                    v = decay[j] * state_v[n, j] + current[n, t, j]
-                    membrane[n, t, j] = zero if abs(v) <= tiny else v
-            for j in range(n_units):
-                v = membrane[n, t, j]
-                s = one if v >= one else zero
-                spikes[n, t, j] = s
-                state_v[n, j] = v - s * (hard * v + (one - hard))
+        for j in range(0, n_units, width(current)):
+            left = n_units - j
+            b, after = load(decay, j, left), load(state_v, (n, j), left)
+            a, u = (load(current_decay, j, left), load(state_u, (n, j), left)) if filtered else (b, after)
+            for t in range(n_steps):
+                inflow = load(current, (n, t, j), left)
+                if filtered:
+                    u = flushed(a * u + inflow)
+                    inflow = u
+                v = flushed(b * after + inflow)
+                store(membrane, (n, t, j), left, v)
+                store(spikes, (n, t, j), left, where(v >= one, one, zero))
+                after = _after_reset(v, one, hard)
+            store(state_v, (n, j), left, after)
+            if filtered:
+                store(state_u, (n, j), left, u)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def lif_backward(
     grad_spikes: np.ndarray,
     membrane: np.ndarray,
@@ -81,122 +78,85 @@ def lif_backward(
     """Walk back through time for samples start..stop, filling ``grad_current``.
 
     ``state_v`` and ``state_u`` are the initial states; ``grad_v`` and ``grad_u`` come with the gradients of
-    the final states and leave with those of the initial ones. The decays' gradients are per sample and unit.
-    ``hard`` and ``through_reset`` are 1 or 0.
+    the final states and leave with those of the initial ones. The decays' gradients are per sample and unit,
+    and are added to. ``hard`` and ``through_reset`` are 1 or 0.
     """
-    zero, one, tiny = membrane.dtype.type(0), membrane.dtype.type(1), membrane.dtype.type(_TINY)
+    one = membrane.dtype.type(1)
     n_steps, n_units = membrane.shape[1:]
-    slopes, before = np.empty(n_units, membrane.dtype), np.empty(n_units, membrane.dtype)
-    reset_slopes = np.zeros(n_units, membrane.dtype)
-    block = max(1, _BLOCK // max(1, n_units))
-    for n in range(start, stop):
-        for t in range(n_steps - 1, -1, -1):
-            if t == n_steps - 1 or (t + 1) % block == 0:
-                first = t - t % block
-                _through_spikes(
-                    grad_spikes, membrane, n, first, t + 1, surrogate, slope, slopes, grad_current
-                )
-            if through_reset == one:
-                _surrogate_derivative(membrane, n, t, surrogate, slope, reset_slopes)
-            for j in range(n_units):
-                v = membrane[n, t, j]
-                s = one if v >= one else zero
-                kept = (one - hard * s) - reset_slopes[j] * (hard * v + (one - hard))
-                g = grad_v[n, j] * kept + grad_current[n, t, j]
-                grad_current[n, t, j] = zero if abs(g) <= tiny else g
-            _membrane_before(membrane, state_v, n, t, hard, before)
-            for j in range(n_units):
-                grad_decay[n, j] += grad_current[n, t, j] * before[j]
-                grad_v[n, j] = decay[j] * grad_current[n, t, j]
-            if len(current_decay) > 0:
-                if t < n_steps - 1:
-                    for j in range(n_units):
-                        u = membrane[n, t, j] - decay[j] * before[j]
-                        grad_current_decay[n, j] += grad_current[n, t + 1, j] * u
-                for j in range(n_units):
-                    g = grad_current[n, t, j] + grad_u[n, j]
-                    grad_current[n, t, j] = g
-                    grad_u[n, j] = zero if abs(g) <= tiny else current_decay[j] * g
-        if len(current_decay) > 0 and n_steps > 0:
-            for j in range(n_units):
-                grad_current_decay[n, j] += grad_current[n, 0, j] * state_u[n, j]
+    filtered = len(current_decay) > 0
+    for n in range(start, stop if n_steps > 0 else start):
+        for j in range(0, n_units, width(membrane)):
+            left = n_units - j
+            b, v = load(decay, j, left), load(membrane, (n, n_steps - 1, j), left)
+            carried, sum_b = load(grad_v, (n, j), left), load(grad_decay, (n, j), left)
+            a, carried_u, sum_a = b, carried, sum_b
+            if filtered:
+                a, carried_u = load(current_decay, j, left), load(grad_u, (n, j), left)
+                sum_a = load(grad_current_decay, (n, j), left)
+            grad = carried
+            for t in range(n_steps - 1, -1, -1):
+                before = load(membrane, (n, t - 1, j), left) if t > 0 else load(state_v, (n, j), left)
+                after_before = _after_reset(before, one, hard) if t > 0 else before
+                spike_slope = _surrogate_derivative(v, one, surrogate, slope)
+                kept = where(v >= one, one - hard, one)
+                if through_reset == one:
+                    kept -= spike_slope * (hard * v + (one - hard))
+                grad_membrane = flushed(carried * kept + load(grad_spikes, (n, t, j), left) * spike_slope)
+                sum_b += grad_membrane * after_before
+                carried = b * grad_membrane
+                if filtered:
+                    if t < n_steps - 1:  # here ``grad`` is still that of the step after
+                        sum_a += grad * (v - b * after_before)
+                    grad = grad_membrane + carried_u
+                    carried_u = flushed(a * grad)
+                else:
+                    grad = grad_membrane
+                store(grad_current, (n, t, j), left, grad)
+                v = before
+            store(grad_v, (n, j), left, carried)
+            store(grad_decay, (n, j), left, sum_b)
+            if filtered:
+                store(grad_u, (n, j), left, carried_u)
+                store(grad_current_decay, (n, j), left, sum_a + grad * load(state_u, (n, j), left))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _through_spikes(
-    grad_spikes: np.ndarray,
-    membrane: np.ndarray,
-    n: int,
-    first: int,
-    stop: int,
-    surrogate: int,
-    slope: float,
-    slopes: np.ndarray,
-    grad_membrane: np.ndarray,
-) -> None:
-    """Fill the part of the membranes' gradient that comes through the spikes, for the steps first..stop."""
-    for t in range(first, stop):
-        _surrogate_derivative(membrane, n, t, surrogate, slope, slopes)
-        for j in range(len(slopes)):
-            grad_membrane[n, t, j] = grad_spikes[n, t, j] * slopes[j]
+@part_of_kernels
+def _after_reset(v: Lanes, one: float, hard: float) -> Lanes:
+    """Return the membranes after the reset of those at or above the threshold."""
+    return where(v >= one, v - (hard * v + (one - hard)), v)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _membrane_before(
-    membrane: np.ndarray, state_v: np.ndarray, n: int, t: int, hard: float, before: np.ndarray
-) -> None:
-    """Fill the membranes after the reset of the step before t."""
-    zero, one = membrane.dtype.type(0), membrane.dtype.type(1)
-    if t == 0:
-        for j in range(len(before)):
-            before[j] = state_v[n, j]
-    else:
-        for j in range(len(before)):
-            v = membrane[n, t - 1, j]
-            s = one if v >= one else zero
-            before[j] = v - s * (hard * v + (one - hard))
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _surrogate_derivative(
-    membrane: np.ndarray, n: int, t: int, surrogate: int, slope: float, out: np.ndarray
-) -> None:
-    """Fill ``out`` with the surrogate of d spike / d membrane."""
-    zero, one, four = membrane.dtype.type(0), membrane.dtype.type(1), membrane.dtype.type(4)
+@part_of_kernels
+def _surrogate_derivative(v: Lanes, one: float, surrogate: int, slope: float) -> Lanes:
+    """Return the surrogate of d spike / d membrane."""
+    distance = slope * abs(v - one)
     if surrogate == _SUPERSPIKE:
-        for j in range(len(out)):
-            z = slope * abs(membrane[n, t, j] - one) + one
-            out[j] = one / (z * z)
-    elif surrogate == _ATAN:
-        for j in range(len(out)):
-            z = slope * (membrane[n, t, j] - one)
-            out[j] = one / (z * z + one)
-    elif surrogate == _TRIANGLE:
-        for j in range(len(out)):
-            out[j] = max(one - slope * abs(membrane[n, t, j] - one), zero)
-    elif surrogate == _SIGMOID:
-        for j in range(len(out)):
-            e = np.exp(-slope * abs(membrane[n, t, j] - one))
-            out[j] = four * e / ((one + e) * (one + e))
+        return one / ((distance + one) * (distance + one))
+    if surrogate == _ATAN:
+        return one / (distance * distance + one)
+    if surrogate == _TRIANGLE:
+        return where(distance >= one, one - one, one - distance)
+    e = np.exp(-distance)
+    return (one + one + one + one) * e / ((one + e) * (one + e))
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def leaky_forward(
     current: np.ndarray, decay: np.ndarray, membrane: np.ndarray, state: np.ndarray, start: int, stop: int
 ) -> None:
     """Fill ``membrane`` of units that never spike and advance the state, for samples start..stop."""
-    zero, tiny = current.dtype.type(0), current.dtype.type(_TINY)
     n_steps, n_units = current.shape[1:]
     for n in range(start, stop):
-        for t in range(n_steps):
-            for j in range(n_units):
-                v = decay[j] * state[n, j] + current[n, t, j]
-                state[n, j] = zero if abs(v) <= tiny else v
-            for j in range(n_units):
-                membrane[n, t, j] = state[n, j]
+        for j in range(0, n_units, width(current)):
+            left = n_units - j
+            b, v = load(decay, j, left), load(state, (n, j), left)
+            for t in range(n_steps):
+                v = flushed(b * v + load(current, (n, t, j), left))
+                store(membrane, (n, t, j), left, v)
+            store(state, (n, j), left, v)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def leaky_backward(
     grad_membrane: np.ndarray,
     membrane: np.ndarray,
@@ -209,15 +169,17 @@ def leaky_backward(
     stop: int,
 ) -> None:
     """Walk back through time; the gradients of the states and of the decay are per sample and unit."""
-    zero, tiny = membrane.dtype.type(0), membrane.dtype.type(_TINY)
     n_steps, n_units = membrane.shape[1:]
     for n in range(start, stop):
-        for t in range(n_steps - 1, -1, -1):
-            for j in range(n_units):
-                g = grad_membrane[n, t, j] + grad_state[n, j]
-                grad_current[n, t, j] = zero if abs(g) <= tiny else g
-            for j in range(n_units):
-                before = membrane[n, t - 1, j] if t > 0 else state[n, j]
-                grad_decay[n, j] += grad_current[n, t, j] * before
-            for j in range(n_units):
-                grad_state[n, j] = decay[j] * grad_current[n, t, j]
+        for j in range(0, n_units, width(membrane)):
+            left = n_units - j
+            b, carried = load(decay, j, left), load(grad_state, (n, j), left)
+            sum_b = load(grad_decay, (n, j), left)
+            for t in range(n_steps - 1, -1, -1):
+                before = load(membrane, (n, t - 1, j), left) if t > 0 else load(state, (n, j), left)
+                grad = flushed(load(grad_membrane, (n, t, j), left) + carried)
+                store(grad_current, (n, t, j), left, grad)
+                sum_b += grad * before
+                carried = b * grad
+            store(grad_state, (n, j), left, carried)
+            store(grad_decay, (n, j), left, sum_b)

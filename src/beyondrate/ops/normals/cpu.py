@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic
 
+from beyondrate.ops.kernel import kernel
 from beyondrate.ops.normals.ziggurat import R, tables
 
 _INSIDE, _WIDTH, _HEIGHT = tables()
@@ -20,7 +21,7 @@ _1, _8, _9, _11, _58, _63, _64 = (np.uint64(bits) for bits in (1, 8, 9, 11, 58, 
 _MANTISSA, _LAYER = np.uint64((1 << 52) - 1), np.uint64(255)
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def draw_normals(state: np.ndarray, sigma: float, normals: np.ndarray) -> None:
     """Fill ``normals`` and advance the generator: high and low half of its state, then of its step."""
     high, low, high_step, low_step = state
@@ -40,7 +41,7 @@ def draw_normals(state: np.ndarray, sigma: float, normals: np.ndarray) -> None:
     state[0], state[1] = high, low
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _at_the_edge(
     layer: np.uint64,
     mantissa: np.uint64,
@@ -64,7 +65,7 @@ def _at_the_edge(
             return True, -(R + beyond) if (mantissa >> _8) & _1 else R + beyond, high, low
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _next(
     high: np.uint64, low: np.uint64, high_step: np.uint64, low_step: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -76,13 +77,13 @@ def _next(
     return high * _MULTIPLIER_LOW + from_low, new_low
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _output(high: np.uint64, low: np.uint64) -> np.uint64:
     mixed, turn = high ^ low, high >> _58
     return (mixed >> turn) | (mixed << ((_64 - turn) & _63))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(inline="always")
 def _uniform(high: np.uint64, low: np.uint64) -> float:
     return np.float64(_output(high, low) >> _11) * 2.0**-53
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from beyondrate.ops.kernel import kernel
 
 _DIGIT_BITS = 11  # counts of 2^11 digits fit the first-level cache beside the spikes of a sample
 _FEW = 64  # spikes that are sorted sooner by comparing than by counting
 _1 = np.uint64(1)  # with an int64 it would be a float; and unsigned places need no check for negative ones
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def shift_spikes(times: np.ndarray, shift: np.ndarray, duration: float, moved: np.ndarray) -> None:
     """Write each spike's time and shift together, clipped to the sample."""
     for spike in range(len(times)):
         moved[spike] = np.int32(np.rint(min(max(times[spike] + shift[spike], 0.0), duration)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def shift_trains(
     times: np.ndarray,
     units: np.ndarray,
@@ -33,7 +34,7 @@ def shift_trains(
             moved[spike] = np.int32(np.rint(min(max(time, 0.0), duration)))
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def mirror(
     times: np.ndarray,
     units: np.ndarray,
@@ -51,7 +52,7 @@ def mirror(
             mirrored_units[first + back] = units[last - back]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def to_samples(
     train: np.ndarray,
     time: np.ndarray,
@@ -69,7 +70,7 @@ def to_samples(
         place[sample] += 1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def sort_samples(
     times: np.ndarray, units: np.ndarray, offsets: np.ndarray, time_bits: int, unit_bits: int
 ) -> None:
@@ -92,7 +93,7 @@ def sort_samples(
             units[start + i] = key[i] & unit_mask
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort_equal_times(key: np.ndarray, unit_bits: int, count: np.ndarray, spare: np.ndarray) -> None:
     """Sort each run of one time by unit, in keys that are sorted by time."""
     shift, n = np.uint64(unit_bits), np.uint64(len(key))
@@ -108,7 +109,7 @@ def _sort_equal_times(key: np.ndarray, unit_bits: int, count: np.ndarray, spare:
         i += _1
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort(key: np.ndarray, lowest_bit: int, n_bits: int, count: np.ndarray, spare: np.ndarray) -> None:
     """Sort by ``n_bits`` of the keys from ``lowest_bit`` on; the bits above are the same in all.
 
@@ -127,7 +128,7 @@ def _sort(key: np.ndarray, lowest_bit: int, n_bits: int, count: np.ndarray, spar
         key[:] = spare[: len(key)]
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort_by_insertion(key: np.ndarray) -> None:
     for i in range(1, len(key)):
         moving, place = key[i], np.uint64(i)
@@ -137,7 +138,7 @@ def _sort_by_insertion(key: np.ndarray) -> None:
         key[place] = moving
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def _sort_by_digit(key: np.ndarray, lowest_bit: int, count: np.ndarray, ordered: np.ndarray) -> None:
     """Write the keys in order of one digit, of which ``count`` has room for all; equal ones keep theirs."""
     shift, mask = np.uint64(lowest_bit), np.uint64(len(count) - 1)

@@ -28,7 +28,7 @@ def sigma_delta(
     gated: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the spike heights, the last buckets, and what the gradient needs to know of each step."""
-    from beyondrate.ops.gamma.cpu import passes_of
+    from beyondrate.ops.gamma.cpu import chain_of
     from beyondrate.ops.sigma_delta import cpu
 
     spikes = torch.empty_like(x, memory_format=torch.contiguous_format)
@@ -36,8 +36,8 @@ def sigma_delta(
     end = state.clone(memory_format=torch.contiguous_format)
     (given,), filled = _numpy(x), _numpy(end, spikes, flags)
     numbers = [given.dtype.type(value) for value in (theta0, adaptation, rho, most_quanta)]
-    passes = passes_of(*_numpy(forward_matrix(transition, use_sum).to(x.dtype)))
-    arguments = given, passes, *numbers, gated, *filled
+    chain = chain_of(*_numpy(forward_matrix(transition, use_sum).to(x.dtype)))
+    arguments = given, chain, *numbers, gated, *filled
     in_pieces(partial(cpu.encode, *arguments), len(x), x[0:1].numel() * state.shape[1])
     return spikes, end, flags
 
@@ -46,14 +46,14 @@ def sigma_delta(
 def _backward(
     grad_spikes: Tensor, grad_end: Tensor, flags: Tensor, transition: Tensor, use_sum: bool
 ) -> tuple[Tensor, Tensor]:
-    from beyondrate.ops.gamma.cpu import passes_of
+    from beyondrate.ops.gamma.cpu import chain_of
     from beyondrate.ops.sigma_delta import cpu
 
     grad_x = torch.empty_like(grad_spikes, memory_format=torch.contiguous_format)
     grad_state = grad_end.clone(memory_format=torch.contiguous_format)
-    passes = passes_of(*_numpy(backward_matrix(transition, use_sum).to(grad_x.dtype)))
+    chain = chain_of(*_numpy(backward_matrix(transition, use_sum).to(grad_x.dtype)))
     given, filled = _numpy(grad_spikes, flags), _numpy(grad_state, grad_x)
-    arguments = *given, passes, *filled
+    arguments = *given, chain, *filled
     in_pieces(
         partial(cpu.encode_backward, *arguments), len(grad_x), grad_x[0:1].numel() * grad_state.shape[1]
     )

@@ -1,17 +1,18 @@
 """Products of spikes with weights in numba: each spike adds one row of the transposed weights.
 
 Rows hold active units: ``units[indptr[row]:indptr[row + 1]]``, with ``values`` beside them, or with no values
-at all where every one is 1. Several units are taken at a pass over the outputs. Unsigned indices spare the
-compiler the check for negative ones, without which it vectorises.
+at all where every one is 1. The sums of a row stay in registers until all its spikes are in.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from beyondrate.ops.kernel import kernel
+from beyondrate.ops.lanes import bits, load, lowest_bit, store, width, zeros
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def sum_weights(
     indptr: np.ndarray,
     units: np.ndarray,
@@ -23,33 +24,29 @@ def sum_weights(
     stop: int,
 ) -> None:
     """Set the rows start..stop of ``out`` to the bias plus the weights of their active units."""
-    outputs = range(np.uint64(out.shape[1]))
-    for row in range(np.uint64(start), np.uint64(stop)):
-        for j in outputs:
-            out[row, j] = bias[j]
-        k, end = np.uint64(indptr[row]), np.uint64(indptr[row + np.uint64(1)])
-        while k + np.uint64(4) <= end:
-            a, b = np.uint64(units[k]), np.uint64(units[k + np.uint64(1)])
-            c, d = np.uint64(units[k + np.uint64(2)]), np.uint64(units[k + np.uint64(3)])
-            if len(values) == 0:
-                for j in outputs:
-                    out[row, j] += (weight_t[a, j] + weight_t[b, j]) + (weight_t[c, j] + weight_t[d, j])
-            else:
-                x_a, x_b = values[k], values[k + np.uint64(1)]
-                x_c, x_d = values[k + np.uint64(2)], values[k + np.uint64(3)]
-                for j in outputs:
-                    left = x_a * weight_t[a, j] + x_b * weight_t[b, j]
-                    out[row, j] += left + (x_c * weight_t[c, j] + x_d * weight_t[d, j])
-            k += np.uint64(4)
-        while k < end:
-            a = np.uint64(units[k])
-            x_a = out.dtype.type(1) if len(values) == 0 else values[k]
-            for j in outputs:
-                out[row, j] += x_a * weight_t[a, j]
-            k += np.uint64(1)
+    n_out = out.shape[1]
+    for j in range(0, n_out, width(out)):
+        left = n_out - j
+        for row in range(start, stop):
+            total = load(bias, j, left)
+            k, end = indptr[row], indptr[row + 1]
+            while k + 4 <= end:  # four at a time: the next sum waits for the last one
+                w_a, w_b = load(weight_t, (units[k], j), left), load(weight_t, (units[k + 1], j), left)
+                w_c, w_d = load(weight_t, (units[k + 2], j), left), load(weight_t, (units[k + 3], j), left)
+                if len(values) == 0:
+                    total += (w_a + w_b) + (w_c + w_d)
+                else:
+                    first = values[k] * w_a + values[k + 1] * w_b
+                    total += first + (values[k + 2] * w_c + values[k + 3] * w_d)
+                k += 4
+            while k < end:
+                w_a = load(weight_t, (units[k], j), left)
+                total += w_a if len(values) == 0 else values[k] * w_a
+                k += 1
+            store(out, (row, j), left, total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_weight_gradient(
     indptr: np.ndarray,
     units: np.ndarray,
@@ -60,34 +57,29 @@ def add_weight_gradient(
     stop: int,
 ) -> None:
     """Add the gradient of each of the rows start..stop to the weights of its active units."""
-    outputs = range(np.uint64(grad_out.shape[1]))
-    one = grad_out.dtype.type(1)
-    for row in range(np.uint64(start), np.uint64(stop)):
-        k, end = np.uint64(indptr[row]), np.uint64(indptr[row + np.uint64(1)])
-        while k + np.uint64(2) <= end:
-            a, b = np.uint64(units[k]), np.uint64(units[k + np.uint64(1)])
-            x_a = one if len(values) == 0 else values[k]
-            x_b = one if len(values) == 0 else values[k + np.uint64(1)]
-            for j in outputs:
-                grad_weight_t[a, j] += x_a * grad_out[row, j]
-                grad_weight_t[b, j] += x_b * grad_out[row, j]
-            k += np.uint64(2)
-        if k < end:
-            a = np.uint64(units[k])
-            x_a = one if len(values) == 0 else values[k]
-            for j in outputs:
-                grad_weight_t[a, j] += x_a * grad_out[row, j]
+    n_out = grad_out.shape[1]
+    for j in range(0, n_out, width(grad_out)):
+        left = n_out - j
+        for row in range(start, stop):
+            grad = load(grad_out, (row, j), left)
+            for k in range(indptr[row], indptr[row + 1]):
+                total = load(grad_weight_t, (units[k], j), left)
+                total += grad if len(values) == 0 else values[k] * grad
+                store(grad_weight_t, (units[k], j), left, total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def add_rows(values: np.ndarray, total: np.ndarray, start: int, stop: int) -> None:
     """Add the rows start..stop of ``values`` to ``total``."""
-    for row in range(np.uint64(start), np.uint64(stop)):
-        for j in range(np.uint64(len(total))):
-            total[j] += values[row, j]
+    for j in range(0, len(total), width(total)):
+        left = len(total) - j
+        subtotal = load(total, j, left)
+        for row in range(start, stop):
+            subtotal += load(values, (row, j), left)
+        store(total, j, left, subtotal)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def count_active(x: np.ndarray, counts: np.ndarray, start: int, stop: int) -> None:
     """Count the non-zero values in the rows start..stop of ``x``."""
     for row in range(np.uint64(start), np.uint64(stop)):
@@ -97,19 +89,33 @@ def count_active(x: np.ndarray, counts: np.ndarray, start: int, stop: int) -> No
         counts[row] = n_active
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def find_active(
     x: np.ndarray, indptr: np.ndarray, units: np.ndarray, values: np.ndarray, start: int, stop: int
 ) -> None:
-    """List the non-zero values in the rows start..stop of ``x``, each row where ``indptr`` says.
+    """List the non-zero values in the rows start..stop of ``x``, each row where ``indptr`` says."""
+    for row in range(start, stop):
+        _list_row(x, row, units, values, indptr[row])
 
-    ``units`` and ``values`` have room for one entry more than there are.
-    """
-    for row in range(np.uint64(start), np.uint64(stop)):
-        k, end = np.uint64(indptr[row]), np.uint64(indptr[row + np.uint64(1)])
-        i = np.uint64(0)
-        while k < end:
-            units[k] = i
-            values[k] = x[row, i]
-            k += np.uint64(x[row, i] != 0)
-            i += np.uint64(1)
+
+@kernel
+def list_active(x: np.ndarray, indptr: np.ndarray, units: np.ndarray, values: np.ndarray) -> None:
+    """List the non-zero values of all rows of ``x``; without room for values only where they are."""
+    for row in range(len(x)):
+        indptr[row + 1] = _list_row(x, row, units, values, indptr[row])
+
+
+@kernel
+def _list_row(x: np.ndarray, row: int, units: np.ndarray, values: np.ndarray, k: int) -> int:
+    """List the non-zero values of a row from place k on; return the place after them."""
+    n_units = x.shape[1]
+    for j in range(0, n_units, width(x)):
+        active = bits(load(x, (row, j), n_units - j) != zeros(x))
+        while active:
+            unit = j + lowest_bit(active)
+            units[k] = unit
+            if len(values) > 0:
+                values[k] = x[row, unit]
+            k += 1
+            active &= active - np.uint64(1)
+    return k

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from beyondrate.ops.kernel import kernel
 
-@numba.njit(cache=True, nogil=True)
+
+@kernel
 def draw_subset(
     units: np.ndarray, offsets: np.ndarray, quota: np.ndarray, draws: np.ndarray, keep: np.ndarray
 ) -> None:
@@ -24,7 +25,7 @@ def draw_subset(
             left[unit] -= 1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def first_in_bin(
     units: np.ndarray, offsets: np.ndarray, bins: np.ndarray, n_units: int, keep: np.ndarray
 ) -> None:
@@ -39,7 +40,7 @@ def first_in_bin(
             last_bin[units[spike]] = -1
 
 
-@numba.njit(cache=True, nogil=True)
+@kernel
 def kept_spikes(
     times: np.ndarray,
     units: np.ndarray,

@@ -1,0 +1,38 @@
+"""How every numba kernel is compiled: without the interpreter's lock, and once for all processes to come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from numba import njit
+
+_Function = TypeVar("_Function", bound=Callable[..., object])
+
+
+def kernel(function: _Function) -> _Function:
+    """Return the function as machine code, from the cache where no source of an operation is newer.
+
+    Numba looks at the age of the file that a function is in only; what the function calls is compiled into it
+    from other files too.
+    """
+    compiled: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
+    compiled._cache._cache_file._source_stamp = _stamp_of_sources()
+    return compiled
+
+
+def part_of_kernels(function: _Function) -> _Function:
+    """Return the function as part of each kernel that calls it: for what costs less than a call.
+
+    Functions of vectors have to be parts: a cache that names a class of ours could not be read without it.
+    """
+    return njit(inline="always")(function)  # type: ignore[return-value]
+
+
+@cache
+def _stamp_of_sources() -> tuple[int, int]:
+    """Return when the newest source of an operation was written, and the size of all."""
+    sources = [source.stat() for source in Path(__file__).parent.rglob("*.py")]
+    return max(source.st_mtime_ns for source in sources), sum(source.st_size for source in sources)
