@@ -22,8 +22,9 @@ HOW = [
     "",
     "A spike adds the weights of its targets, and zeros cost nothing. All layers of a feed-forward network "
     "run in one operation, a tile of samples after the other, so that what lies between the layers never "
-    "leaves the processor's cache; nothing but the spikes is kept for the way back, which goes forward "
-    "through each tile once more. So memory no longer limits a step, and what is left is arithmetic:",
+    "leaves the processor's cache. What the way back needs of a large batch but its spikes is not kept: it "
+    "goes forward through each tile once more. So memory no longer limits a step, and what is left is "
+    "arithmetic:",
 ]
 COCHLEAS = HERE / "results" / "encoder.json"  # where the published encoder was timed too
 

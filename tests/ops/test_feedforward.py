@@ -30,6 +30,13 @@ KINDS = ("plain", "filtered", "soft", "delays", "floor", "central", "dropout", "
 N_IN, N_OUT = 9, 3
 
 
+@pytest.fixture(params=["keeps", "goes forward again"], autouse=True)
+def way_back(request, monkeypatch):
+    """Every test goes back both ways: with the states kept, and by going forward once more."""
+    if request.param != "keeps":
+        monkeypatch.setattr("beyondrate.ops.feedforward.run._MOST_KEPT", 0)
+
+
 def random_rows(batch, steps, units, generator, density=0.2):
     raster = torch.rand(batch * steps, units, generator=generator) < density
     indptr = torch.zeros(batch * steps + 1, dtype=torch.int64)
@@ -172,15 +179,26 @@ def test_two_batches_may_be_on_their_way_at_once(kind):
     assert all(map(torch.equal, found, expected))
 
 
-@pytest.mark.parametrize("order", ["SDL", "SDV", "SLDDS", "SLDFS", "SLFDS", "SLD", "SLDLS"])
-def test_delays_may_stand_anywhere(order, monkeypatch):
-    """Synapses, LIF units, leaky units (V), delays and factors, in the order of the letters."""
+@pytest.mark.parametrize(
+    "order",
+    ["SDL", "SDV", "SLDDS", "SLDFS", "SLFDS", "SLD", "SLDLS", "SFGES", "SLGES", "SGGV", "SGESF", "SGELS"],
+)
+def test_stages_may_stand_anywhere(order, monkeypatch):
+    """Synapses, LIF and leaky units (V), delays, factors, gamma memories and encoders, as the letters say."""
     monkeypatch.setattr(tiles, "_ROWS", 13)
     rows, stages = random_case("delays", 5, 40, hidden=(7, 7))
     factors = random_case("dropout", 5, 40, hidden=(7, 7))[1][2]
     first, lif, delays, second, _, other_delays, *_ = stages
-    leaky = LeakyUnits(lif.params.decay)
-    made = {"S": [first, second], "L": [lif, lif], "D": [delays, other_delays], "F": [factors], "V": [leaky]}
+    _, gamma, encoder, _, other_gamma, *_ = random_case("gated", 5, 40, hidden=(7, 7))[1]
+    made = {
+        "S": [first, second],
+        "L": [lif, lif],
+        "V": [LeakyUnits(lif.params.decay)],
+        "D": [delays, other_delays],
+        "F": [factors],
+        "G": [gamma, other_gamma],
+        "E": [encoder],
+    }
     chosen = [made[letter].pop(0) for letter in order]
     out, gradients = output_and_gradients((rows, chosen), "cpu")
     expected, expected_gradients = output_and_gradients((rows, chosen), "reference")

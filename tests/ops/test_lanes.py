@@ -11,6 +11,7 @@ from numba.core.errors import TypingError
 
 from beyondrate.ops.lanes import (
     bits,
+    count_bits,
     flushed,
     fma,
     load,
@@ -136,6 +137,19 @@ def places(x, found):
     return n
 
 
+@njit
+def lowest(word):
+    return lowest_bit(word)
+
+
+@njit
+def count(x):
+    n = 0
+    for j in range(0, len(x), width(x)):
+        n += count_bits(bits(load(x, j, len(x) - j) != zeros(x)))
+    return n
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("density", [0.0, 0.03, 1.0])
 def test_bits_give_the_places_of_the_lanes(dtype, density):
@@ -143,6 +157,8 @@ def test_bits_give_the_places_of_the_lanes(dtype, density):
     x[-1] = np.nan
     found = np.zeros(len(x), np.int64)
     assert found[: places(x, found)].tolist() == np.flatnonzero(x).tolist()
+    assert count(x) == np.count_nonzero(x)
+    assert lowest(np.uint64(0)) == 64
 
 
 @njit

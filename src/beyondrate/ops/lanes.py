@@ -246,8 +246,14 @@ def bits(_context: _Context, mask: _Type) -> Any:  # noqa: ANN401
 
 @_of_kernels
 def lowest_bit(_context: _Context, _word: _Type) -> Any:  # noqa: ANN401
-    """Return the place of the lowest bit that is set; one has to be."""
-    return types.intp(types.uint64), lambda _, builder, __, values: builder.cttz(values[0], _BIT(1))
+    """Return the place of the lowest bit that is set, and 64 where none is."""
+    return types.intp(types.uint64), lambda _, builder, __, values: builder.cttz(values[0], _BIT(0))
+
+
+@_of_kernels
+def count_bits(_context: _Context, _word: _Type) -> Any:  # noqa: ANN401
+    """Return how many bits are set."""
+    return types.intp(types.uint64), lambda _, builder, __, values: builder.ctpop(values[0])
 
 
 @_of_kernels

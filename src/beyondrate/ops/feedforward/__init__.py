@@ -3,8 +3,9 @@
 Between the layers of a network lie arrays of (sample, step, unit) that are far larger than a cache: layer
 by layer, most time goes into writing them to memory and fetching them again. Here a tile of a few samples
 runs through all layers before the next one begins, and what lies between the layers never leaves the
-cache. Of LIF units only the spikes are kept for the way back, and the states at the seams of long sequences:
-walking back through a tile begins with going forward through it once more.
+cache. For the way back the states of small batches are kept; of larger ones only the spikes are, and the
+states at the seams of long sequences: walking back through a tile then begins with going forward through it
+once more.
 
 The mathematics and the kernels are those of ``sparse_linear``, ``lif``, ``delay``, ``gamma`` and
 ``sigma_delta``.

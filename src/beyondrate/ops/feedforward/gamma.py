@@ -18,12 +18,13 @@ from beyondrate.ops.sigma_delta.custom import backward_matrix, forward_matrix
 
 
 class GammaWorker:
-    """Gamma memories, read with gains."""
+    """Gamma memories, read with gains; synapses right before them leave their sums in place."""
 
-    def __init__(self, stage: GammaMemories, room: Room) -> None:
+    def __init__(self, stage: GammaMemories, room: Room, *, after_synapses: bool) -> None:
         self.gain, self.bias = numpy_of(stage.gain, stage.bias)
         self.chain = chain_of(*numpy_of(stage.transition.to(room.dtype)))
         self.x, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
+        self.after_synapses = after_synapses
         self.per_sample = room.samples(*stage.gain.shape), room.samples()
         self.grads: list[Array] = []
 
@@ -34,7 +35,8 @@ class GammaWorker:
         return self.grads
 
     def forward(self, tile: Tile, x: Array) -> Array:
-        self.kept[tile], out = x.copy(), shaped_like(self.x, x)
+        self.kept[tile] = x if self.after_synapses else x.copy()
+        out = shaped_like(self.x, x)
         scan_forward(x, self.gain, self.bias, self.chain, out, 0, tile.n_samples)
         return out
 

@@ -46,7 +46,8 @@ class LIFWorker:
         n, states = tile.n_samples, [self.v, self.u][: len(self.room.states)]
         for state, kept in zip(states, self.room.states, strict=True):
             state[:n] = kept[tile.part, tile.samples]
-        spikes, membrane = shaped_like(self.spikes, x), shaped_like(self.membrane, x)
+        spikes, membrane = shaped_like(self.spikes, x), self.room.kept_or_shared(self.membrane, x)
+        self.room.kept[tile] = membrane
         decays = self.decay, self.current_decay
         arguments = x, *decays, self.hard, spikes, membrane, self.v, self.u
         lif_forward(*arguments, 0, n)
@@ -59,7 +60,7 @@ class LIFWorker:
         if tile.is_last:
             self.grad_v[:], self.grad_u[:] = 0, 0
         begin = [kept[tile.part, tile.samples] for kept in self.room.states]
-        membrane, out = shaped_like(self.membrane, grad), shaped_like(self.grad, grad)
+        membrane, out = self.room.kept[tile], shaped_like(self.grad, grad)
         given = grad, membrane, self.decay, self.current_decay, begin[0], begin[-1], self.hard, *self.options
         filled = out, self.grad_v, self.grad_u, *self.per_sample
         arguments: list[Any] = [*given, *filled, 0, tile.n_samples]
@@ -84,7 +85,7 @@ class LeakyWorker:
     def forward(self, tile: Tile, x: Array) -> Array:
         n, kept = tile.n_samples, self.room.states[0]
         self.v[:n] = kept[tile.part, tile.samples]
-        membrane = shaped_like(self.membrane, x)
+        membrane = self.room.kept[tile] = self.room.kept_or_shared(self.membrane, x)
         leaky_forward(x, self.decay, membrane, self.v, 0, n)
         if not tile.is_last:
             kept[tile.part + 1, tile.samples] = self.v[:n]
@@ -94,7 +95,7 @@ class LeakyWorker:
         if tile.is_last:
             self.grad_v[:] = 0
         begin = self.room.states[0][tile.part, tile.samples]
-        membrane, out = shaped_like(self.membrane, grad), shaped_like(self.grad, grad)
+        membrane, out = self.room.kept[tile], shaped_like(self.grad, grad)
         arguments = grad, membrane, self.decay, begin, out, self.grad_v, self.per_sample
         leaky_backward(*arguments, 0, tile.n_samples)
         return out
@@ -109,8 +110,7 @@ class DelaysWorker:
     def __init__(self, stage: Delays, room: Room, *, feeds_synapses: bool) -> None:
         self.split, self.central = split(stage.steps, stage.mode, room.cut.n_steps), stage.mode == "central"
         self.delayed, self.grad = room.tile(room.n_units), room.tile(room.n_units)
-        self.per_sample, self.kept = room.samples(), room.kept
-        self.x, self.feeds_synapses = self.delayed[:0], feeds_synapses
+        self.per_sample, self.room, self.feeds_synapses = room.samples(), room, feeds_synapses
 
     def begin(self) -> None:
         self.per_sample[:] = 0
@@ -119,15 +119,15 @@ class DelaysWorker:
         return [np.add.reduce(self.per_sample)]
 
     def forward(self, tile: Tile, x: Array) -> Array:
-        self.x, out = x, shaped_like(self.delayed, x)
-        if not (self.feeds_synapses and tile in self.kept):
-            self.kept[tile] = True
+        kept, out = self.room.kept, shaped_like(self.delayed, x)
+        if not (self.feeds_synapses and tile in kept):
             delay_forward(x, *self.split, 0, out, 0, tile.n_samples)
+        kept[tile] = x if self.room.goes_forward_again else x.copy()
         return out
 
     def backward(self, tile: Tile, grad: Array) -> Array:
         out = shaped_like(self.grad, grad)
-        arguments = grad, self.x, *self.split, self.central, 0, out, self.per_sample
+        arguments = grad, self.room.kept[tile], *self.split, self.central, 0, out, self.per_sample
         delay_backward(*arguments, 0, tile.n_samples)
         return out
 

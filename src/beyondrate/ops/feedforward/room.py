@@ -45,6 +45,7 @@ class Room(NamedTuple):
         n_units: units of what goes out.
         states: for each number that the stage's units carry on: (piece of the sequence, sample, unit).
         kept: what the stage keeps of each tile for the way back.
+        goes_forward_again: whether that begins with going forward through each tile once more.
         dtype: type of the numbers.
     """
 
@@ -53,12 +54,17 @@ class Room(NamedTuple):
     n_units: int
     states: Sequence[Array]
     kept: dict[Tile, Any]
+    goes_forward_again: bool
     dtype: torch.dtype
 
-    def tile(self, n_units: int, *, more: int = 0) -> Array:
-        """Return room for a tile's numbers of so many units, and some more."""
+    def tile(self, n_units: int) -> Array:
+        """Return room for a tile's numbers of so many units."""
         n_rows = self.cut.samples_in_tile * self.cut.steps_in_tile
-        return SCRATCH.take(n_rows * n_units + more, self.dtype).numpy()
+        return SCRATCH.take(n_rows * n_units, self.dtype).numpy()
+
+    def kept_or_shared(self, shared: Array, x: Array) -> Array:
+        """Return room shaped like ``x`` for what walking back needs: where every tile has it, of its own."""
+        return shaped_like(shared, x) if self.goes_forward_again else np.empty_like(x)
 
     def samples(self, *shape: int) -> Array:
         """Return room for a tile's samples, of this stage's units or of another shape."""

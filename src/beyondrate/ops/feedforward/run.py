@@ -31,6 +31,8 @@ from beyondrate.ops.feedforward.tiles import Cut, Tile
 from beyondrate.ops.sparse_linear import SpikeRows
 from beyondrate.ops.threads import in_pieces
 
+_MOST_KEPT = 1 << 25  # bytes of states, which then lie in the last-level cache, or near it
+
 
 class Run:
     """One batch on its way through a network and, if it ``comes_back``, through it again for gradients."""
@@ -42,7 +44,7 @@ class Run:
         self.sizes = [rows.n_units]
         for stage in stages:
             self.sizes.append(len(stage.weight) if isinstance(stage, Synapses) else self.sizes[-1])
-        self.goes_forward_again = any(isinstance(s, LIFUnits | LeakyUnits | Delays) for s in stages)
+        self.goes_forward_again = self._bytes_of_states() > _MOST_KEPT
         self.kept: list[dict[Tile, Any]] = [{} for _ in stages]
         self.states = [
             [self._zeros(self.cut.n_parts, rows.n_samples, size) for _ in range(_n_states(stage))]
@@ -89,6 +91,16 @@ class Run:
         in_pieces(lanes, self.cut.n_lanes, self.work, begin_together=True)
         return [torch.from_numpy(reduce(np.add, of_lanes)) for of_lanes in zip(*by_lane, strict=True)]
 
+    def _bytes_of_states(self) -> int:
+        """Return what the states of all units at all times take, which going forward once more can spare."""
+        with_states = LIFUnits, LeakyUnits, Delays
+        n_units = sum(
+            size
+            for stage, size in zip(self.stages, self.sizes[1:], strict=True)
+            if isinstance(stage, with_states)
+        )
+        return self.cut.n_samples * self.cut.n_steps * n_units * self.dtype.itemsize
+
     def _forget(self, tile: Tile) -> None:
         for kept in self.kept:
             kept.pop(tile, None)
@@ -104,16 +116,17 @@ class Run:
         SCRATCH.begin()
         before, after = (None, *self.stages[:-1]), (*self.stages[1:], None)
         rooms = (
-            Room(self.cut, *sizes, states, kept, self.dtype)
+            Room(self.cut, *sizes, states, kept, self.goes_forward_again or not self.comes_back, self.dtype)
             for sizes, states, kept in zip(pairwise(self.sizes), self.states, self.kept, strict=True)
         )
         return [self._worker(*each) for each in zip(self.stages, before, after, rooms, strict=True)]
 
     def _worker(self, stage: Stage, before: Stage | None, after: Stage | None, room: Room) -> Worker:
         if isinstance(stage, Synapses):
+            keeps = isinstance(after, GammaMemories)
             if before is None:
-                return InputSynapses(stage, room, self.indptr, self.units)
-            return SpikeSynapses(stage, room, binary=isinstance(before, LIFUnits))
+                return InputSynapses(stage, room, self.indptr, self.units, keeps=keeps)
+            return SpikeSynapses(stage, room, keeps=keeps, binary=isinstance(before, LIFUnits))
         if isinstance(stage, LIFUnits):
             return LIFWorker(stage, room)
         if isinstance(stage, LeakyUnits):
@@ -122,7 +135,9 @@ class Run:
             return DelaysWorker(stage, room, feeds_synapses=isinstance(after, Synapses))
         if isinstance(stage, Factors):
             return FactorsWorker(stage, room)
-        return GammaWorker(stage, room) if isinstance(stage, GammaMemories) else SigmaDeltaWorker(stage, room)
+        if isinstance(stage, GammaMemories):
+            return GammaWorker(stage, room, after_synapses=isinstance(before, Synapses))
+        return SigmaDeltaWorker(stage, room)
 
     def _zeros(self, *shape: int) -> np.ndarray:
         return torch.zeros(shape, dtype=self.dtype).numpy()

@@ -10,17 +10,23 @@ from beyondrate.ops.feedforward.room import Array, Room, numpy_of, rows_of
 from beyondrate.ops.feedforward.scratch import SCRATCH
 from beyondrate.ops.feedforward.stages import Synapses
 from beyondrate.ops.feedforward.tiles import Tile
-from beyondrate.ops.sparse_linear.cpu import add_rows, add_weight_gradient, list_active, sum_weights
+from beyondrate.ops.sparse_linear.cpu import (
+    add_rows,
+    add_weight_gradient,
+    list_active,
+    sum_weights,
+    take_values,
+)
 
 
 class _Synapses:
-    """Sums the weights of the units that are active in each row."""
+    """Sums the weights of the units that are active in each row; ``keeps``: what comes next needs the sums."""
 
-    def __init__(self, stage: Synapses, room: Room) -> None:
+    def __init__(self, stage: Synapses, room: Room, *, keeps: bool) -> None:
         self.weight, weight_t = numpy_of(stage.weight, stage.weight.t())
         self.weight_t, self.n_units = weight_t, room.n_units
         self.bias = np.zeros(room.n_units, weight_t.dtype) if stage.bias is None else numpy_of(stage.bias)[0]
-        self.current = room.tile(room.n_units)
+        self.current, self.keeps = room.tile(0 if keeps else room.n_units), keeps
         self.has_bias = stage.bias is not None
         self.grad_weight_t, self.grad_bias = weight_t[:0], self.bias[:0]
 
@@ -32,7 +38,10 @@ class _Synapses:
 
     def sum(self, tile: Tile, indptr: Array, units: Array, values: Array) -> Array:
         """Return the currents that active units give."""
-        out = rows_of(self.current, tile, self.n_units)
+        if self.keeps:
+            out = np.empty((tile.n_samples * tile.n_steps, self.n_units), self.current.dtype)
+        else:
+            out = rows_of(self.current, tile, self.n_units)
         sum_weights(indptr, units, values, self.weight_t, self.bias, out, 0, len(out))
         return out.reshape(tile.n_samples, tile.n_steps, self.n_units)
 
@@ -48,8 +57,8 @@ class _Synapses:
 class InputSynapses(_Synapses):
     """Synapses that input spikes reach; they need no gradient."""
 
-    def __init__(self, stage: Synapses, room: Room, indptr: Array, units: Array) -> None:
-        super().__init__(stage, room)
+    def __init__(self, stage: Synapses, room: Room, indptr: Array, units: Array, *, keeps: bool) -> None:
+        super().__init__(stage, room, keeps=keeps)
         self.n_steps, self.indptr, self.units = room.cut.n_steps, indptr, units
 
     def forward(self, tile: Tile, x: Array) -> Array:
@@ -67,11 +76,10 @@ class InputSynapses(_Synapses):
 class SpikeSynapses(_Synapses):
     """Synapses that spikes of a hidden stage reach, each 1 where they are ``binary``."""
 
-    def __init__(self, stage: Synapses, room: Room, *, binary: bool) -> None:
-        super().__init__(stage, room)
+    def __init__(self, stage: Synapses, room: Room, *, keeps: bool, binary: bool) -> None:
+        super().__init__(stage, room, keeps=keeps)
         self.n_in, self.kept, self.grad = room.n_in, room.kept, room.tile(room.n_in)
-        self.values = self.grad[:0] if binary else room.tile(room.n_in, more=1)
-        self.units = SCRATCH.take(len(self.grad) + 1, torch.int32).numpy()
+        self.binary, self.units = binary, SCRATCH.take(len(self.grad) + 4, torch.int32).numpy()
 
     def forward(self, tile: Tile, x: Array) -> Array:
         if tile not in self.kept:
@@ -80,8 +88,12 @@ class SpikeSynapses(_Synapses):
 
     def _list(self, rows: Array) -> tuple[Array, Array, Array]:
         indptr = np.zeros(len(rows) + 1, np.int64)
-        list_active(rows, indptr, self.units, self.values)
-        return indptr, self.units[: indptr[-1]].copy(), self.values[: indptr[-1]].copy()
+        list_active(rows, indptr, self.units)
+        units = self.units[: indptr[-1]].copy()
+        values = np.empty(0 if self.binary else len(units), rows.dtype)
+        if not self.binary:
+            take_values(rows, indptr, units, values)
+        return indptr, units, values
 
     def backward(self, tile: Tile, grad: Array) -> Array:
         rows = self.add(grad, *self.kept[tile])

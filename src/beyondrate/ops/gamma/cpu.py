@@ -15,6 +15,7 @@ from beyondrate.ops.kernel import kernel, part_of_kernels
 from beyondrate.ops.lanes import Lanes, flushed, fma, load, store, width, zeros
 
 _LINE = 64  # bytes of a line of the cache
+_STEPS_TO_FLUSH = 16
 
 
 # A matrix, and how rows become what it makes of them, in their own places: matrix, pairs, begin, end. Two
@@ -65,8 +66,16 @@ def advance(rows: np.ndarray, chain: Chain) -> None:
         for i in range(begin[p], end[p]):
             row = load(rows, (i, 0), n_lanes)
             total, other_total = fma(matrix[one, i], row, total), fma(matrix[other, i], row, other_total)
-        store(rows, (one, 0), n_lanes, flushed(total))
-        store(rows, (other, 0), n_lanes, flushed(other_total))
+        store(rows, (one, 0), n_lanes, total)
+        store(rows, (other, 0), n_lanes, other_total)
+
+
+@part_of_kernels
+def flush(rows: np.ndarray, t: int) -> None:
+    """Set tiny numbers to 0, every so many steps: they cost time, but fewer of them than looking for them."""
+    if t % _STEPS_TO_FLUSH == 0:
+        for k in range(len(rows)):
+            store(rows, (k, 0), width(rows), flushed(load(rows, (k, 0), width(rows))))
 
 
 @part_of_kernels
@@ -94,6 +103,7 @@ def scan_forward(
             memory[:] = 0
             for t in range(u.shape[1]):
                 advance(memory, chain)
+                flush(memory, t)
                 add_to(memory, 0, load(u, (n, t, j), left))
                 total = load(bias, j, left)
                 for k in range(n_buckets):
@@ -128,13 +138,14 @@ def scan_backward(
             for t in range(u.shape[1] - 1, -1, -1):
                 fed, grad = load(u, (n, t, j), left), load(grad_x, (n, t, j), left)
                 advance(memory, chain)
+                flush(memory, t)
                 add_to(memory, 0, grad)
                 sum_b += grad
                 total = zeros(u)
                 for k in range(n_buckets):
                     r = load(memory, (k, 0), n_lanes)
                     total = fma(load(gain, (k, j), left), r, total)
-                    add_to(sums, k, r * fed)
+                    store(sums, (k, 0), n_lanes, fma(r, fed, load(sums, (k, 0), n_lanes)))
                 store(grad_u, (n, t, j), left, total)
             store(grad_bias, (n, j), left, sum_b)
             for k in range(n_buckets):
@@ -154,6 +165,7 @@ def scan_each_forward(
             memory[:] = 0
             for t in range(u.shape[1]):
                 advance(memory, chain)
+                flush(memory, t)
                 for k in range(n_buckets):
                     add_to(memory, k, load(u, (n, t, k, j), left))
                 store(x, (n, t, j), left, load(bias, j, left) + load(memory, (0, 0), n_lanes))
@@ -170,6 +182,7 @@ def scan_each_backward(grad_x: np.ndarray, chain: Chain, grad_u: np.ndarray, sta
             memory[:] = 0
             for t in range(grad_x.shape[1] - 1, -1, -1):
                 advance(memory, chain)
+                flush(memory, t)
                 add_to(memory, 0, load(grad_x, (n, t, j), left))
                 for k in range(n_buckets):
                     store(grad_u, (n, t, k, j), left, load(memory, (k, 0), n_lanes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from beyondrate.ops.gamma.cpu import Chain, add_to, advance, rows_of_lanes
+from beyondrate.ops.gamma.cpu import Chain, add_to, advance, flush, rows_of_lanes
 from beyondrate.ops.kernel import kernel
 from beyondrate.ops.lanes import load, load_bytes, store, where, width, zeros
 
@@ -40,6 +40,7 @@ def encode(
                 store(memory, (k, 0), n_lanes, load(state, (n, k, j), left))
             for t in range(x.shape[1]):
                 advance(memory, chain)
+                flush(memory, t)
                 value, p = load(x, (n, t, j), left), load(memory, (n_buckets, 0), n_lanes)
                 threshold = theta0 + adaptation * p
                 z = where(value < zero, zero, value) - p
@@ -85,6 +86,7 @@ def encode_backward(
                 dy = is_open * (load(grad_spikes, (n, t, j), left) + load(memory, (0, 0), n_lanes))
                 store(memory, (n_buckets, 0), n_lanes, dy)
                 advance(memory, chain)
+                flush(memory, t)
                 store(grad_x, (n, t, j), left, where(flag >= two, one, zero) * dy)
             for k in range(n_buckets):
                 store(grad_state, (n, k, j), left, load(memory, (k, 0), n_lanes))

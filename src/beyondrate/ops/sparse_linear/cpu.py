@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from beyondrate.ops.kernel import kernel
-from beyondrate.ops.lanes import bits, load, lowest_bit, store, width, zeros
+from beyondrate.ops.lanes import bits, count_bits, load, lowest_bit, store, width, zeros
 
 
 @kernel
@@ -94,28 +94,42 @@ def find_active(
     x: np.ndarray, indptr: np.ndarray, units: np.ndarray, values: np.ndarray, start: int, stop: int
 ) -> None:
     """List the non-zero values in the rows start..stop of ``x``, each row where ``indptr`` says."""
-    for row in range(start, stop):
-        _list_row(x, row, units, values, indptr[row])
-
-
-@kernel
-def list_active(x: np.ndarray, indptr: np.ndarray, units: np.ndarray, values: np.ndarray) -> None:
-    """List the non-zero values of all rows of ``x``; without room for values only where they are."""
-    for row in range(len(x)):
-        indptr[row + 1] = _list_row(x, row, units, values, indptr[row])
-
-
-@kernel
-def _list_row(x: np.ndarray, row: int, units: np.ndarray, values: np.ndarray, k: int) -> int:
-    """List the non-zero values of a row from place k on; return the place after them."""
     n_units = x.shape[1]
-    for j in range(0, n_units, width(x)):
-        active = bits(load(x, (row, j), n_units - j) != zeros(x))
-        while active:
-            unit = j + lowest_bit(active)
-            units[k] = unit
-            if len(values) > 0:
-                values[k] = x[row, unit]
-            k += 1
-            active &= active - np.uint64(1)
-    return k
+    for row in range(start, stop):
+        k = indptr[row]
+        for j in range(0, n_units, width(x)):
+            active = bits(load(x, (row, j), n_units - j) != zeros(x))
+            while active:
+                unit = j + lowest_bit(active)
+                units[k], values[k] = unit, x[row, unit]
+                k += 1
+                active &= active - np.uint64(1)
+
+
+@kernel
+def list_active(x: np.ndarray, indptr: np.ndarray, units: np.ndarray) -> None:
+    """List where the rows of ``x`` are not 0, row after row.
+
+    Four at a time, and so up to four too many, which the next ones overwrite: how many there are differs from
+    vector to vector, and a processor that guesses wrong loses more time. ``units`` has room for four more.
+    """
+    n_units = x.shape[1]
+    k = 0
+    for row in range(len(x)):
+        for j in range(0, n_units, width(x)):
+            active = bits(load(x, (row, j), n_units - j) != zeros(x))
+            n_active = count_bits(active)
+            for first in range(k, k + max(1, n_active), 4):
+                for i in range(4):
+                    units[first + i] = j + lowest_bit(active)
+                    active &= active - np.uint64(1)
+            k += n_active
+        indptr[row + 1] = k
+
+
+@kernel
+def take_values(x: np.ndarray, indptr: np.ndarray, units: np.ndarray, values: np.ndarray) -> None:
+    """Fill the values of ``x`` beside the units that the rows list."""
+    for row in range(len(x)):
+        for k in range(indptr[row], indptr[row + 1]):
+            values[k] = x[row, units[k]]
