@@ -12,12 +12,15 @@ from numba.core.errors import TypingError
 from beyondrate.ops.lanes import (
     bits,
     count_bits,
+    first_lanes,
     flushed,
     fma,
+    largest,
     load,
     load_bytes,
     lowest_bit,
     store,
+    total,
     where,
     width,
     zeros,
@@ -123,6 +126,42 @@ def test_only_tiny_numbers_are_flushed():
     x[:] = np.nan
     fill(out, x, np.zeros_like(x), flush)
     assert np.isnan(out).all()
+
+
+@njit
+def exp_of(x, y):
+    return np.exp(x) + (y - y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_exponential_is_right_to_the_last_digits_but_few(dtype):
+    lowest, highest = np.log(np.finfo(dtype).tiny), np.log(np.finfo(dtype).max)
+    x = np.concatenate([np.linspace(lowest, highest, 9999)[1:-1], np.linspace(-1, 1, 999)]).astype(dtype)
+    out = np.empty_like(x)
+    fill(out, x, np.zeros_like(x), exp_of)
+    expected = np.exp(x.astype(np.longdouble))
+    assert np.max(abs(out - expected) / expected) < 3 * np.finfo(dtype).eps
+    edges = np.array([-np.inf, lowest - 1, 0.0, highest + 1, np.inf, np.nan], dtype)
+    out = np.empty_like(edges)
+    fill(out, edges, np.zeros_like(edges), exp_of)
+    assert out[:5].tolist() == [0, 0, 1, np.inf, np.inf]
+    assert np.isnan(out[5])
+
+
+@njit
+def reduced(x):
+    there = first_lanes(len(x), x)
+    padded = where(there, load(x, 0, len(x)), x.dtype.type(-np.inf))
+    return largest(padded), total(load(x, 0, len(x)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_reductions_take_the_lanes_that_are_there(dtype):
+    for n in range(1, lengths(np.zeros(1, dtype)) + 1):
+        x = numbers(n, dtype, seed=n) - 100
+        found = reduced(x)
+        assert found[0] == x.max()
+        assert found[1] == pytest.approx(x.sum(dtype=np.float64), rel=1e-6)
 
 
 @njit

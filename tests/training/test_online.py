@@ -174,7 +174,10 @@ def test_delays_are_learned():
 
 
 def test_spatial_needs_a_loss_at_every_step():
-    every, last = (accuracy_on_delays("spatial", loss, 1) for loss in (EveryStep(), LastStep()))
+    every, last = (
+        np.mean([accuracy_on_delays("spatial", loss, seed) for seed in range(1, 4)])
+        for loss in (EveryStep(), LastStep())
+    )
     assert every >= 0.8
     assert every - last > 0.08
 

@@ -6,7 +6,6 @@ turn outputs into one score a class, whose largest is the answer.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from beyondrate.errors import InputError
+from beyondrate.ops.mean_softmax import log_mean_softmax
 
 Outputs = Float[Tensor, "batch time class"]
 Labels = Int64[Tensor, " batch"]
@@ -68,9 +68,7 @@ class MeanSoftmax:
 
     def __call__(self, output: Outputs, labels: Labels) -> Float[Tensor, ""]:
         """Return the mean loss over the batch."""
-        own = output.gather(2, labels[:, None, None].expand(-1, output.shape[1], 1))[..., 0]
-        log_probability = own - output.logsumexp(2)  # of the label only: the other classes' are not needed
-        return math.log(output.shape[1]) - log_probability.logsumexp(1).mean()
+        return -log_mean_softmax(output, labels).mean()
 
     def scores(self, output: Outputs) -> Scores:
         """Return the log of the mean probability over time, or of the smallest number that is not 0."""

@@ -16,6 +16,7 @@ whatever processor there is.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -48,6 +49,9 @@ def _has_long_registers() -> bool:
 # of shorter registers there are fewer.
 BYTES = 256 if _has_long_registers() else 64
 _TINY = 1e-30
+# of float32 and of float64: bits, bias of the exponent, terms of the exponential, digits of ln 2's first part
+_FORMATS = (32, 127, 7, 15), (64, 1023, 13, 40)
+_LN2_ERROR = 2.3190468138462996e-17  # ln 2 minus what a float64 says it is
 _INDEX, _BIT = ir.IntType(32), ir.IntType(1)
 
 
@@ -173,12 +177,53 @@ def _short_name(vector: ir.VectorType) -> str:
     return f"v{vector.count}f{32 if vector.element == ir.FloatType() else 64}"
 
 
+def _own_instruction(name: str) -> Callable[[_Builder, _Value], _Value]:
+    """Return what emits a function of LLVM for which processors have an instruction."""
+    return lambda builder, x: _call(builder, f"{name}.{_short_name(x.type)}", x.type, [x])
+
+
+def _exponential(builder: _Builder, x: _Value) -> _Value:
+    """Emit exp(x) = 2^n exp(r), |r| <= ln 2 / 2: n goes into the exponent, and few terms give exp(r).
+
+    LLVM would call the C library once a lane. What would be denormal is 0.
+    """
+    kind, (digits, bias, terms, low) = x.type, _FORMATS[isinstance(x.type.element, ir.DoubleType)]
+
+    def constant(number: float) -> _Value:
+        return ir.Constant(kind, [number] * kind.count)
+
+    def fma(a: _Value, b: _Value, c: _Value) -> _Value:
+        return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+    smallest, largest = (1 - bias) * math.log(2), (bias + 1) * math.log(2)
+    is_normal = builder.fcmp_ordered(">=", x, constant(smallest))
+    is_finite = builder.fcmp_ordered("<", x, constant(largest))
+    bounded = builder.select(builder.and_(is_normal, is_finite), x, constant(0))
+    n = _own_instruction("rint")(builder, builder.fmul(bounded, constant(1 / math.log(2))))
+    # ln 2 in two parts, of which the first has so few digits that its product with n is exact
+    high = math.floor(math.log(2) * 2**low) / 2**low
+    rest = fma(n, constant(high - math.log(2) - _LN2_ERROR), fma(n, constant(-high), bounded))
+    total = constant(1 / math.factorial(terms))
+    for term in range(terms - 1, -1, -1):
+        total = fma(total, rest, constant(1 / math.factorial(term)))
+    whole = ir.VectorType(ir.IntType(digits), kind.count)
+    # 2^n in two factors, because 2^(bias + 1), which the largest numbers need, is none itself
+    half = builder.ashr(builder.fptosi(n, whole), ir.Constant(whole, [1] * kind.count))
+    other_half = builder.sub(builder.fptosi(n, whole), half)
+    mantissa_digits = 23 if digits == 32 else 52
+    for power in (half, other_half):
+        exponent = builder.add(power, ir.Constant(whole, [bias] * kind.count))
+        factor = builder.shl(exponent, ir.Constant(whole, [mantissa_digits] * kind.count))
+        total = builder.fmul(total, builder.bitcast(factor, kind))
+    total = builder.select(builder.fcmp_ordered("<", x, constant(smallest)), constant(0), total)
+    total = builder.select(builder.fcmp_ordered(">=", x, constant(largest)), constant(math.inf), total)
+    return builder.select(builder.fcmp_unordered("uno", x, x), x, total)
+
+
 _operation_on_one(operator.neg, ir.IRBuilder.fneg)
-for _function, _name in ((abs, "fabs"), (np.floor, "floor"), (np.exp, "exp")):
-    _operation_on_one(
-        _function,
-        lambda builder, x, name=_name: _call(builder, f"{name}.{_short_name(x.type)}", x.type, [x]),
-    )
+_operation_on_one(abs, _own_instruction("fabs"))
+_operation_on_one(np.floor, _own_instruction("floor"))
+_operation_on_one(np.exp, _exponential)
 
 
 @_of_kernels
@@ -231,6 +276,58 @@ def fma(_context: _Context, a: _Type, b: _Type, c: _Type) -> Any:  # noqa: ANN40
         return builder.fadd(builder.fmul(x, y, flags=("contract",)), z, flags=("contract",))
 
     return lanes(a, b, c), emit
+
+
+@_of_kernels
+def first_lanes(_context: _Context, left: _Type, array: _Type) -> Any:  # noqa: ANN401
+    """Return the mask of the lanes that are ``left`` of an array."""
+    mask = MaskType(LanesType(array.dtype).n_lanes)
+
+    def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
+        n_left = context.cast(builder, values[0], signature.args[0], types.intp)
+        most = ir.Constant(n_left.type, mask.n_lanes)
+        n_left = builder.select(builder.icmp_signed("<", n_left, most), n_left, most)
+        return _first_lanes(builder, n_left, mask.n_lanes)
+
+    return mask(left, array), emit
+
+
+def _first_lanes(builder: _Builder, left: _Value, n_lanes: int) -> _Value:
+    numbers = ir.Constant(ir.VectorType(_INDEX, n_lanes), list(range(n_lanes)))
+    return builder.icmp_signed("<", numbers, _spread(builder, builder.trunc(left, _INDEX), n_lanes))
+
+
+@_of_kernels
+def largest(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
+    """Return the largest number of a vector; what is not a number is passed over."""
+
+    def emit(_: _Context, builder: _Builder, _signature: _Signature, values: _Values) -> _Value:
+        vector = values[0].type
+        return _call(builder, f"vector.reduce.fmax.{_short_name(vector)}", vector.element, [values[0]])
+
+    return x.dtype(x), emit
+
+
+@_of_kernels
+def total(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
+    """Return the sum over a vector, of its halves first."""
+
+    def emit(_: _Context, builder: _Builder, _signature: _Signature, values: _Values) -> _Value:
+        whole = values[0]
+        while whole.type.count > 1:
+            half = whole.type.count // 2
+            left, right = (
+                builder.shuffle_vector(
+                    whole,
+                    ir.Constant(whole.type, ir.Undefined),
+                    ir.Constant(ir.VectorType(_INDEX, half), list(range(first, first + half))),
+                )
+                for first in (0, half)
+            )
+            whole = builder.fadd(left, right)
+        return builder.extract_element(whole, _INDEX(0))
+
+    return x.dtype(x), emit
 
 
 @_of_kernels
@@ -343,7 +440,4 @@ class _Place:
         return self.builder.icmp_signed(">=", self.left, self.left.type(self.vector.count))
 
     def _mask(self) -> _Value:
-        n_lanes = self.vector.count
-        left = _spread(self.builder, self.builder.trunc(self.left, _INDEX), n_lanes)
-        numbers = ir.Constant(ir.VectorType(_INDEX, n_lanes), list(range(n_lanes)))
-        return self.builder.icmp_signed("<", numbers, left)
+        return _first_lanes(self.builder, self.left, self.vector.count)

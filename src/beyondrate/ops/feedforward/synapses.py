@@ -20,7 +20,7 @@ from beyondrate.ops.sparse_linear.cpu import (
 
 
 class _Synapses:
-    """Sums the weights of the units that are active in each row; ``keeps``: what comes next needs the sums."""
+    """Sums the weights of the units that are active in each row; ``keeps``: the next stage needs the sums."""
 
     def __init__(self, stage: Synapses, room: Room, *, keeps: bool) -> None:
         self.weight, weight_t = numpy_of(stage.weight, stage.weight.t())

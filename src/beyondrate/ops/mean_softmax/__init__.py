@@ -1,0 +1,76 @@
+"""The log of a class' probability, the softmax of outputs averaged over time: one pass there, one back."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from beyondrate.errors import InputError
+from beyondrate.ops.backend import Backend, choose_backend
+from beyondrate.ops.mean_softmax import reference
+from beyondrate.ops.threads import in_pieces
+
+__all__ = ["log_mean_softmax"]
+
+
+def log_mean_softmax(
+    output: Float[Tensor, "batch time class"],
+    labels: Int64[Tensor, " batch"],
+    *,
+    backend: Backend | None = None,
+) -> Float[Tensor, " batch"]:
+    """Return log Σ_t p_t / T of each sample's label, where p_t is the softmax of its outputs at step t.
+
+    Only the reference has a second derivative; whatever is traced by a compiler runs it.
+
+    Raises:
+        InputError: if a label is none of the classes (on a GPU torch raises an error of its own), or the
+            backend cannot take these tensors.
+
+    Example:
+        >>> output = torch.tensor([[[0.0, 0.0], [100.0, 0.0]]])
+        >>> log_mean_softmax(output, torch.tensor([0])).exp()
+        tensor([0.7500])
+    """
+    at_once = output.numel() > 0 and not torch.compiler.is_compiling()
+    if not at_once or choose_backend("mean_softmax", output, backend) != "cpu":
+        return reference.log_mean_softmax(output, labels)
+    n_classes = output.shape[2]
+    if not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
+        found = f"{int(labels.min())} to {int(labels.max())}"
+        raise InputError(f"labels are {found} for {n_classes} classes", remedy="give an output a class")
+    value: Tensor = _LogMeanSoftmax.apply(output, labels)
+    return value
+
+
+class _LogMeanSoftmax(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, output: Tensor, labels: Tensor) -> Tensor:  # noqa: ANN401
+        from beyondrate.ops.mean_softmax import cpu
+
+        probability = torch.empty_like(output, memory_format=torch.contiguous_format)
+        share, value = output.new_empty(output.shape[:2]), output.new_empty(len(output))
+        views = _numpy(output, labels, probability, share, value)
+        in_pieces(partial(cpu.forward, *views), len(output), output[0].numel())
+        ctx.save_for_backward(labels, probability, share)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        from beyondrate.ops.mean_softmax import cpu
+
+        labels, probability, share = ctx.saved_tensors
+        grad_output = torch.empty_like(probability)
+        views = _numpy(grad, labels, probability, share, grad_output)
+        in_pieces(partial(cpu.backward, *views), len(probability), probability[0].numel())
+        return grad_output, None
+
+
+def _numpy(*tensors: Tensor) -> list[Any]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beyondrate.errors import InputError
+from beyondrate.ops.mean_softmax import log_mean_softmax
+
+
+def case(batch, steps, classes, *, seed=0, scale=3.0, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+    output = scale * torch.randn(batch, steps, classes, generator=generator, dtype=torch.float64)
+    labels = torch.randint(classes, (batch,), generator=generator)
+    return output.to(dtype).requires_grad_(), labels
+
+
+def value_and_gradient(output, labels, backend):
+    value = log_mean_softmax(output, labels, backend=backend)
+    weights = torch.linspace(1, 2, len(labels), dtype=output.dtype)
+    return value.detach(), torch.autograd.grad((weights * value).sum(), output)[0]
+
+
+def assert_agree(output, labels, tolerance):
+    found, expected = (value_and_gradient(output, labels, backend) for backend in ("cpu", "reference"))
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=tolerance)
+    return found
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    batch=st.integers(1, 4), steps=st.integers(1, 30), classes=st.integers(1, 150), seed=st.integers(0, 99)
+)
+def test_it_equals_the_reference_for_any_shape(batch, steps, classes, seed):
+    assert_agree(*case(batch, steps, classes, seed=seed), 1e-10)
+    assert_agree(*case(batch, steps, classes, seed=seed, dtype=torch.float32), 2e-5)
+
+
+def test_it_is_the_log_of_the_mean_probability():
+    output, labels = case(5, 40, 7)
+    value, gradient = assert_agree(output, labels, 1e-12)
+    expected = torch.softmax(output, 2).mean(1)[torch.arange(5), labels].log()
+    torch.testing.assert_close(value, expected.detach(), rtol=0, atol=1e-12)
+    assert gradient.abs().max() > 1e-2
+    assert torch.autograd.gradcheck(lambda x: log_mean_softmax(x, labels), output)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_labels_beyond_all_probability_still_have_a_gradient(dtype):
+    output, labels = case(4, 9, 5, dtype=dtype)
+    with torch.no_grad():
+        output[1, :, labels[1]] -= 2000
+        output[2] += 3000
+        output[3, :, labels[3]] -= 80
+    value, gradient = value_and_gradient(output, labels, "cpu")
+    precise = output.detach().double().requires_grad_()  # where numbers are large, single ones would be off
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-10
+    for one, other in zip((value, gradient), value_and_gradient(precise, labels, "reference"), strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=tolerance, atol=tolerance)
+    assert value[1] < -1900
+    assert value.isfinite().all()
+    assert gradient[1].sum(1).abs().max() < 1e-5
+    assert gradient[1].abs().max() > 0.1
+
+
+def test_what_is_not_a_number_stays_so_in_its_sample():
+    output, labels = case(3, 4, 6)
+    with torch.no_grad():
+        output[1, 2, 3] = math.nan
+    value, gradient = value_and_gradient(output, labels, "cpu")
+    assert value.isnan().tolist() == [False, True, False]
+    assert gradient.isnan().any(2).any(1).tolist() == [False, True, False]
+
+
+def test_any_memory_layout_and_nothing_at_all():
+    output, labels = case(6, 8, 10)
+    assert_agree(output.detach().transpose(1, 2).requires_grad_(), labels % 8, 1e-12)
+    assert_agree(output.detach()[::2, 1::3, ::2].requires_grad_(), labels[::2] % 5, 1e-12)
+    nothing = output.detach()[:0].requires_grad_()
+    assert log_mean_softmax(nothing, labels[:0]).shape == (0,)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    output, labels = case(64, 120, 20, dtype=torch.float32)
+    before = torch.get_num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(value_and_gradient(output, labels, "cpu"))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*both) for one in found[1:] for both in zip(one, found[0], strict=True))
+
+
+def test_other_types_and_compilers_take_the_reference(monkeypatch):
+    output, labels = case(2, 3, 4)
+    expected = log_mean_softmax(output, labels)
+    assert log_mean_softmax(output.half(), labels).dtype == torch.float16
+    monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
+    monkeypatch.setattr("beyondrate.ops.mean_softmax._LogMeanSoftmax", None)
+    torch.testing.assert_close(log_mean_softmax(output, labels), expected)
+
+
+def test_labels_that_are_no_class_are_refused():
+    output, labels = case(3, 4, 5)
+    for wrong in (-1, 5):
+        with pytest.raises(InputError, match=f"{wrong}.* for 5 classes"):
+            log_mean_softmax(output, labels.index_fill(0, torch.tensor([1]), wrong))
