@@ -13,13 +13,14 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 
 def kernel(function: _Function) -> _Function:
-    """Return the function as machine code, from the cache where no source of an operation is newer.
+    """Return the function as machine code: from the cache, unless its file or a source of ops/ has changed.
 
-    Numba looks at the age of the file that a function is in only; what the function calls is compiled into it
-    from other files too.
+    Numba looks at the file that a function is in only; what the function calls is compiled into it from other
+    files too.
     """
     compiled: Any = njit(cache=True, nogil=True, error_model="numpy")(function)
-    compiled._cache._cache_file._source_stamp = _stamp_of_sources()
+    file = compiled._cache._cache_file
+    file._source_stamp = file._source_stamp, _stamp_of_sources()
     return compiled
 
 
