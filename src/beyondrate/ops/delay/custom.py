@@ -41,11 +41,11 @@ def _delay_backward(
     return grad_x, torch.from_numpy(grad_delay.numpy().sum(axis=0))
 
 
-def split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return whole steps (cut where they silence all), what is left of a step, and the most whole steps."""
+def split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole steps (cut where they silence all), and what is left of a step."""
     k = whole_steps(delays, mode).clamp(max=n_steps + 1)
     fraction = delays.detach() - k if mode == "linear" else torch.zeros_like(delays)
-    return k.numpy().astype(np.uint64), fraction.numpy(), int(k.max()) if len(k) else 0
+    return k.numpy().astype(np.uint64), fraction.numpy()
 
 
 def _numpy(*tensors: Tensor) -> list[Any]:
