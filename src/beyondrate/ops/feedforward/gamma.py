@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from beyondrate.ops.feedforward.room import Array, Room, numpy_of, shaped_like
+from beyondrate.ops.feedforward.room import Room, numpy_of, shaped_like
+from beyondrate.ops.feedforward.scratch import Array
 from beyondrate.ops.feedforward.stages import GammaMemories, SigmaDeltaUnits
 from beyondrate.ops.feedforward.tiles import Tile
 from beyondrate.ops.gamma.cpu import chain_of, scan_backward, scan_forward
@@ -22,7 +23,7 @@ class GammaWorker:
 
     def __init__(self, stage: GammaMemories, room: Room, *, after_synapses: bool) -> None:
         self.gain, self.bias = numpy_of(stage.gain, stage.bias)
-        self.chain = chain_of(*numpy_of(stage.transition.to(room.dtype)))
+        self.chain = chain_of(numpy_of(stage.transition)[0].astype(room.dtype))
         self.x, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
         self.after_synapses = after_synapses
         self.per_sample = room.samples(*stage.gain.shape), room.samples()
@@ -54,7 +55,7 @@ class SigmaDeltaWorker:
     def __init__(self, stage: SigmaDeltaUnits, room: Room) -> None:
         params, use_sum = stage.params, stage.params.code == "sum"
         made = (make(stage.transition, use_sum) for make in (forward_matrix, backward_matrix))
-        self.chain, self.chain_back = (chain_of(*numpy_of(matrix.to(room.dtype))) for matrix in made)
+        self.chain, self.chain_back = (chain_of(numpy_of(matrix)[0].astype(room.dtype)) for matrix in made)
         self.spikes, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
         numbers = params.theta0, params.adaptation, params.rho, params.most_quanta
         self.options = *(self.grad.dtype.type(number) for number in numbers), stage.gated

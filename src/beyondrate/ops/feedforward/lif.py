@@ -8,7 +8,8 @@ import numpy as np
 
 from beyondrate.ops.delay.cpu import delay_backward, delay_forward
 from beyondrate.ops.delay.custom import split
-from beyondrate.ops.feedforward.room import Array, Room, numpy_of, shaped_like
+from beyondrate.ops.feedforward.room import Room, numpy_of, shaped_like
+from beyondrate.ops.feedforward.scratch import Array
 from beyondrate.ops.feedforward.stages import Delays, Factors, LeakyUnits, LIFUnits
 from beyondrate.ops.feedforward.tiles import Tile
 from beyondrate.ops.lif import SURROGATES

@@ -11,13 +11,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from beyondrate.ops.feedforward.scratch import SCRATCH
+from beyondrate.ops.feedforward.scratch import SCRATCH, Array, aligned
 from beyondrate.ops.feedforward.tiles import Cut, Tile
-
-Array = np.ndarray[Any, Any]
 
 
 class Worker(Protocol):
@@ -55,20 +52,20 @@ class Room(NamedTuple):
     states: Sequence[Array]
     kept: dict[Tile, Any]
     goes_forward_again: bool
-    dtype: torch.dtype
+    dtype: np.dtype[Any]
 
     def tile(self, n_units: int) -> Array:
         """Return room for a tile's numbers of so many units."""
         n_rows = self.cut.samples_in_tile * self.cut.steps_in_tile
-        return SCRATCH.take(n_rows * n_units, self.dtype).numpy()
+        return SCRATCH.take(n_rows * n_units, self.dtype)
 
     def kept_or_shared(self, shared: Array, x: Array) -> Array:
         """Return room shaped like ``x`` for what walking back needs: where every tile has it, of its own."""
-        return shaped_like(shared, x) if self.goes_forward_again else np.empty_like(x)
+        return shaped_like(shared, x) if self.goes_forward_again else aligned(x.shape, x.dtype)
 
     def samples(self, *shape: int) -> Array:
         """Return room for a tile's samples, of this stage's units or of another shape."""
-        return torch.empty(self.cut.samples_in_tile, *(shape or (self.n_units,)), dtype=self.dtype).numpy()
+        return aligned((self.cut.samples_in_tile, *(shape or (self.n_units,))), self.dtype)
 
 
 def numpy_of(*tensors: Tensor) -> list[Array]:

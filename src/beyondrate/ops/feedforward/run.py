@@ -14,8 +14,8 @@ from torch import Tensor
 
 from beyondrate.ops.feedforward.gamma import GammaWorker, SigmaDeltaWorker
 from beyondrate.ops.feedforward.lif import DelaysWorker, FactorsWorker, LeakyWorker, LIFWorker
-from beyondrate.ops.feedforward.room import Room, Worker
-from beyondrate.ops.feedforward.scratch import SCRATCH
+from beyondrate.ops.feedforward.room import Room, Worker, numpy_of
+from beyondrate.ops.feedforward.scratch import SCRATCH, aligned, aligned_zeros
 from beyondrate.ops.feedforward.stages import (
     Delays,
     Factors,
@@ -38,7 +38,8 @@ class Run:
     """One batch on its way through a network and, if it ``comes_back``, through it again for gradients."""
 
     def __init__(self, rows: SpikeRows, stages: Sequence[Stage], *, comes_back: bool) -> None:
-        self.stages, self.dtype, self.comes_back = stages, stages[0].tensors()[0].dtype, comes_back
+        self.stages, self.comes_back = stages, comes_back
+        self.dtype = numpy_of(stages[0].tensors()[0])[0].dtype
         self.indptr, self.units = rows.indptr.numpy(), rows.units.numpy()
         self.cut = Cut(rows.n_samples, rows.n_steps, splits_time(stages))
         self.sizes = [rows.n_units]
@@ -47,7 +48,10 @@ class Run:
         self.goes_forward_again = self._bytes_of_states() > _MOST_KEPT
         self.kept: list[dict[Tile, Any]] = [{} for _ in stages]
         self.states = [
-            [self._zeros(self.cut.n_parts, rows.n_samples, size) for _ in range(_n_states(stage))]
+            [
+                aligned_zeros((self.cut.n_parts, rows.n_samples, size), self.dtype)
+                for _ in range(_n_states(stage))
+            ]
             for stage, size in zip(stages, self.sizes[1:], strict=True)
         ]
         self.of_thread = threading.local()
@@ -55,7 +59,7 @@ class Run:
 
     def forward(self) -> Tensor:
         """Return what the last stage gives, and keep the states at the seams."""
-        out = torch.empty(self.cut.n_samples, self.cut.n_steps, self.sizes[-1], dtype=self.dtype).numpy()
+        out = aligned((self.cut.n_samples, self.cut.n_steps, self.sizes[-1]), self.dtype)
 
         def lanes(first: int, stop: int) -> None:
             workers = self._workers()
@@ -138,9 +142,6 @@ class Run:
         if isinstance(stage, GammaMemories):
             return GammaWorker(stage, room, after_synapses=isinstance(before, Synapses))
         return SigmaDeltaWorker(stage, room)
-
-    def _zeros(self, *shape: int) -> np.ndarray:
-        return torch.zeros(shape, dtype=self.dtype).numpy()
 
 
 def _through(workers: Sequence[Worker], tile: Tile) -> np.ndarray:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 
 from beyondrate.ops.feedforward.cpu import product
-from beyondrate.ops.feedforward.room import Array, Room, numpy_of, rows_of
-from beyondrate.ops.feedforward.scratch import SCRATCH
+from beyondrate.ops.feedforward.room import Room, numpy_of, rows_of
+from beyondrate.ops.feedforward.scratch import SCRATCH, Array, aligned, aligned_zeros
 from beyondrate.ops.feedforward.stages import Synapses
 from beyondrate.ops.feedforward.tiles import Tile
 from beyondrate.ops.sparse_linear.cpu import (
@@ -31,7 +30,9 @@ class _Synapses:
         self.grad_weight_t, self.grad_bias = weight_t[:0], self.bias[:0]
 
     def begin(self) -> None:
-        self.grad_weight_t, self.grad_bias = (np.zeros(x.shape, x.dtype) for x in (self.weight_t, self.bias))
+        self.grad_weight_t, self.grad_bias = (
+            aligned_zeros(x.shape, x.dtype) for x in (self.weight_t, self.bias)
+        )
 
     def gradients(self) -> list[Array]:
         return [self.grad_weight_t.T, self.grad_bias][: 1 + self.has_bias]
@@ -39,7 +40,7 @@ class _Synapses:
     def sum(self, tile: Tile, indptr: Array, units: Array, values: Array) -> Array:
         """Return the currents that active units give."""
         if self.keeps:
-            out = np.empty((tile.n_samples * tile.n_steps, self.n_units), self.current.dtype)
+            out = aligned((tile.n_samples * tile.n_steps, self.n_units), self.current.dtype)
         else:
             out = rows_of(self.current, tile, self.n_units)
         sum_weights(indptr, units, values, self.weight_t, self.bias, out, 0, len(out))
@@ -79,7 +80,7 @@ class SpikeSynapses(_Synapses):
     def __init__(self, stage: Synapses, room: Room, *, keeps: bool, binary: bool) -> None:
         super().__init__(stage, room, keeps=keeps)
         self.n_in, self.kept, self.grad = room.n_in, room.kept, room.tile(room.n_in)
-        self.binary, self.units = binary, SCRATCH.take(len(self.grad) + 4, torch.int32).numpy()
+        self.binary, self.units = binary, SCRATCH.take(len(self.grad) + 4, np.dtype(np.int32))
 
     def forward(self, tile: Tile, x: Array) -> Array:
         if tile not in self.kept:
