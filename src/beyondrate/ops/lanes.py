@@ -16,7 +16,6 @@ whatever processor there is.
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -27,6 +26,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+
+from beyondrate.ops.exponential import emit_exponential
 
 Lanes: TypeAlias = Any  # a vector, in the signatures of kernels
 _Type: TypeAlias = Any  # of numba; like LLVM's values, without stubs that hold for all of them
@@ -49,9 +50,6 @@ def _has_long_registers() -> bool:
 # of shorter registers there are fewer.
 BYTES = 256 if _has_long_registers() else 64
 _TINY = 1e-30
-# of float32 and of float64: bits, bias of the exponent, terms of the exponential, digits of ln 2's first part
-_FORMATS = (32, 127, 7, 15), (64, 1023, 13, 40)
-_LN2_ERROR = 2.3190468138462996e-17  # ln 2 minus what a float64 says it is
 _INDEX, _BIT = ir.IntType(32), ir.IntType(1)
 
 
@@ -182,48 +180,10 @@ def _own_instruction(name: str) -> Callable[[_Builder, _Value], _Value]:
     return lambda builder, x: _call(builder, f"{name}.{_short_name(x.type)}", x.type, [x])
 
 
-def _exponential(builder: _Builder, x: _Value) -> _Value:
-    """Emit exp(x) = 2^n exp(r), |r| <= ln 2 / 2: n goes into the exponent, and few terms give exp(r).
-
-    LLVM would call the C library once a lane. What would be denormal is 0.
-    """
-    kind, (digits, bias, terms, low) = x.type, _FORMATS[isinstance(x.type.element, ir.DoubleType)]
-
-    def constant(number: float) -> _Value:
-        return ir.Constant(kind, [number] * kind.count)
-
-    def fma(a: _Value, b: _Value, c: _Value) -> _Value:
-        return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
-
-    smallest, largest = (1 - bias) * math.log(2), (bias + 1) * math.log(2)
-    is_normal = builder.fcmp_ordered(">=", x, constant(smallest))
-    is_finite = builder.fcmp_ordered("<", x, constant(largest))
-    bounded = builder.select(builder.and_(is_normal, is_finite), x, constant(0))
-    n = _own_instruction("rint")(builder, builder.fmul(bounded, constant(1 / math.log(2))))
-    # ln 2 in two parts, of which the first has so few digits that its product with n is exact
-    high = math.floor(math.log(2) * 2**low) / 2**low
-    rest = fma(n, constant(high - math.log(2) - _LN2_ERROR), fma(n, constant(-high), bounded))
-    total = constant(1 / math.factorial(terms))
-    for term in range(terms - 1, -1, -1):
-        total = fma(total, rest, constant(1 / math.factorial(term)))
-    whole = ir.VectorType(ir.IntType(digits), kind.count)
-    # 2^n in two factors, because 2^(bias + 1), which the largest numbers need, is none itself
-    half = builder.ashr(builder.fptosi(n, whole), ir.Constant(whole, [1] * kind.count))
-    other_half = builder.sub(builder.fptosi(n, whole), half)
-    mantissa_digits = 23 if digits == 32 else 52
-    for power in (half, other_half):
-        exponent = builder.add(power, ir.Constant(whole, [bias] * kind.count))
-        factor = builder.shl(exponent, ir.Constant(whole, [mantissa_digits] * kind.count))
-        total = builder.fmul(total, builder.bitcast(factor, kind))
-    total = builder.select(builder.fcmp_ordered("<", x, constant(smallest)), constant(0), total)
-    total = builder.select(builder.fcmp_ordered(">=", x, constant(largest)), constant(math.inf), total)
-    return builder.select(builder.fcmp_unordered("uno", x, x), x, total)
-
-
 _operation_on_one(operator.neg, ir.IRBuilder.fneg)
 _operation_on_one(abs, _own_instruction("fabs"))
 _operation_on_one(np.floor, _own_instruction("floor"))
-_operation_on_one(np.exp, _exponential)
+_operation_on_one(np.exp, emit_exponential)
 
 
 @_of_kernels

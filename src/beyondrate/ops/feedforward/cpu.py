@@ -1,4 +1,7 @@
-"""What only the tiles of a feed-forward network need: dense products that never leave the cache."""
+"""What only the tiles of a feed-forward network need: all that one stage does to a tile, in one call.
+
+Between two calls a thread waits for the interpreter, if another has it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,50 @@ import numpy as np
 
 from beyondrate.ops.kernel import kernel
 from beyondrate.ops.lanes import fma, load, store, width, zeros
+from beyondrate.ops.sparse_linear.cpu import (
+    add_rows,
+    add_weight_gradient,
+    list_active,
+    sum_weights,
+    take_values,
+)
+
+
+@kernel
+def through_synapses(
+    x: np.ndarray,
+    indptr: np.ndarray,
+    units: np.ndarray,
+    values: np.ndarray,
+    weight_t: np.ndarray,
+    bias: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """List where the rows of ``x`` are not 0, and set ``out`` to the bias plus the weights of these units.
+
+    Without room for values all are 1.
+    """
+    list_active(x, indptr, units)
+    if len(values) > 0:
+        take_values(x, indptr, units, values)
+    sum_weights(indptr, units, values, weight_t, bias, out, 0, len(out))
+
+
+@kernel
+def back_through_synapses(
+    indptr: np.ndarray,
+    units: np.ndarray,
+    values: np.ndarray,
+    grad_out: np.ndarray,
+    weight: np.ndarray,
+    grad_weight_t: np.ndarray,
+    grad_bias: np.ndarray,
+    grad_in: np.ndarray,
+) -> None:
+    """Add to the gradients of weights and bias, and fill that of what came in, where there is room."""
+    add_weight_gradient(indptr, units, values, grad_out, grad_weight_t, 0, len(grad_out))
+    add_rows(grad_out, grad_bias, 0, len(grad_out))
+    product(grad_out, weight, grad_in)
 
 
 @kernel

@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import numpy as np
 
-from beyondrate.ops.feedforward.cpu import product
+from beyondrate.ops.feedforward.cpu import back_through_synapses, through_synapses
 from beyondrate.ops.feedforward.room import Room, numpy_of, rows_of
 from beyondrate.ops.feedforward.scratch import SCRATCH, Array, aligned, aligned_zeros
 from beyondrate.ops.feedforward.stages import Synapses
 from beyondrate.ops.feedforward.tiles import Tile
-from beyondrate.ops.sparse_linear.cpu import (
-    add_rows,
-    add_weight_gradient,
-    list_active,
-    sum_weights,
-    take_values,
-)
+from beyondrate.ops.sparse_linear.cpu import sum_weights
 
 
 class _Synapses:
     """Sums the weights of the units that are active in each row; ``keeps``: the next stage needs the sums."""
 
     def __init__(self, stage: Synapses, room: Room, *, keeps: bool) -> None:
-        self.weight, weight_t = numpy_of(stage.weight, stage.weight.t())
-        self.weight_t, self.n_units = weight_t, room.n_units
-        self.bias = np.zeros(room.n_units, weight_t.dtype) if stage.bias is None else numpy_of(stage.bias)[0]
+        self.weight, self.weight_t = numpy_of(stage.weight, stage.weight.t())
+        self.n_units, self.has_bias = room.n_units, stage.bias is not None
+        self.bias = np.zeros(room.n_units, room.dtype) if stage.bias is None else numpy_of(stage.bias)[0]
         self.current, self.keeps = room.tile(0 if keeps else room.n_units), keeps
-        self.has_bias = stage.bias is not None
-        self.grad_weight_t, self.grad_bias = weight_t[:0], self.bias[:0]
+        self.grad_weight_t, self.grad_bias = self.weight_t[:0], self.bias[:0]
 
     def begin(self) -> None:
-        self.grad_weight_t, self.grad_bias = (
-            aligned_zeros(x.shape, x.dtype) for x in (self.weight_t, self.bias)
-        )
+        self.grad_weight_t = aligned_zeros(self.weight_t.shape, self.bias.dtype)
+        self.grad_bias = aligned_zeros((self.n_units if self.has_bias else 0,), self.bias.dtype)
 
     def gradients(self) -> list[Array]:
         return [self.grad_weight_t.T, self.grad_bias][: 1 + self.has_bias]
 
+    def room_for_sums(self, tile: Tile) -> Array:
+        """Return room for the sums of a tile's rows."""
+        if self.keeps:
+            return aligned((tile.n_samples * tile.n_steps, self.n_units), self.bias.dtype)
+        return rows_of(self.current, tile, self.n_units)
+
     def sum(self, tile: Tile, indptr: Array, units: Array, values: Array) -> Array:
         """Return the currents that active units give."""
-        if self.keeps:
-            out = aligned((tile.n_samples * tile.n_steps, self.n_units), self.current.dtype)
-        else:
-            out = rows_of(self.current, tile, self.n_units)
+        out = self.room_for_sums(tile)
         sum_weights(indptr, units, values, self.weight_t, self.bias, out, 0, len(out))
         return out.reshape(tile.n_samples, tile.n_steps, self.n_units)
 
-    def add(self, grad: Array, indptr: Array, units: Array, values: Array) -> Array:
-        """Add to the gradients of weight and bias; return the gradient of each row's currents."""
-        rows = grad.reshape(-1, self.n_units)
-        add_weight_gradient(indptr, units, values, rows, self.grad_weight_t, 0, len(rows))
-        if self.has_bias:
-            add_rows(rows, self.grad_bias, 0, len(rows))
-        return rows
+    def back(self, grad: Array, spikes: tuple[Array, Array, Array], grad_in: Array) -> None:
+        """Add to the gradients of weight and bias, and fill that of the units, where there is room for it."""
+        filled = self.grad_weight_t, self.grad_bias, grad_in
+        back_through_synapses(*spikes, grad.reshape(-1, self.n_units), self.weight, *filled)
 
 
 class InputSynapses(_Synapses):
@@ -61,12 +53,14 @@ class InputSynapses(_Synapses):
     def __init__(self, stage: Synapses, room: Room, indptr: Array, units: Array, *, keeps: bool) -> None:
         super().__init__(stage, room, keeps=keeps)
         self.n_steps, self.indptr, self.units = room.cut.n_steps, indptr, units
+        self.no_room = np.zeros((0, 0), self.bias.dtype)
 
     def forward(self, tile: Tile, x: Array) -> Array:
         return self.sum(tile, *self._spikes(tile))
 
     def backward(self, tile: Tile, grad: Array) -> Array:
-        return self.add(grad, *self._spikes(tile))
+        self.back(grad, self._spikes(tile), self.no_room)
+        return self.no_room
 
     def _spikes(self, tile: Tile) -> tuple[Array, Array, Array]:
         first = tile.first_sample * self.n_steps + tile.first_step
@@ -80,24 +74,19 @@ class SpikeSynapses(_Synapses):
     def __init__(self, stage: Synapses, room: Room, *, keeps: bool, binary: bool) -> None:
         super().__init__(stage, room, keeps=keeps)
         self.n_in, self.kept, self.grad = room.n_in, room.kept, room.tile(room.n_in)
-        self.binary, self.units = binary, SCRATCH.take(len(self.grad) + 4, np.dtype(np.int32))
+        self.units = SCRATCH.take(len(self.grad) + 4, np.dtype(np.int32))
+        self.values = room.tile(0 if binary else room.n_in)
 
     def forward(self, tile: Tile, x: Array) -> Array:
-        if tile not in self.kept:
-            self.kept[tile] = self._list(x.reshape(-1, self.n_in))
-        return self.sum(tile, *self.kept[tile])
-
-    def _list(self, rows: Array) -> tuple[Array, Array, Array]:
-        indptr = np.zeros(len(rows) + 1, np.int64)
-        list_active(rows, indptr, self.units)
-        units = self.units[: indptr[-1]].copy()
-        values = np.empty(0 if self.binary else len(units), rows.dtype)
-        if not self.binary:
-            take_values(rows, indptr, units, values)
-        return indptr, units, values
+        if tile in self.kept:
+            return self.sum(tile, *self.kept[tile])
+        out, indptr = self.room_for_sums(tile), np.zeros(tile.n_samples * tile.n_steps + 1, np.int64)
+        spikes = indptr, self.units, self.values
+        through_synapses(x.reshape(-1, self.n_in), *spikes, self.weight_t, self.bias, out)
+        self.kept[tile] = indptr, self.units[: indptr[-1]].copy(), self.values[: indptr[-1]].copy()
+        return out.reshape(tile.n_samples, tile.n_steps, self.n_units)
 
     def backward(self, tile: Tile, grad: Array) -> Array:
-        rows = self.add(grad, *self.kept[tile])
         out = rows_of(self.grad, tile, self.n_in)
-        product(rows, self.weight, out)
+        self.back(grad, self.kept[tile], out)
         return out.reshape(tile.n_samples, tile.n_steps, self.n_in)
