@@ -36,7 +36,8 @@ def page(result: dict[str, Any]) -> str:
         "# How fast",
         "",
         f"Measured on {record['processor']}, {record['threads']} threads; {record['rounds']} rounds, all "
-        "ways in turns in one process; medians and quartiles of seconds by the clock.",
+        "ways in turns in one process, short ones right after an untimed run of their own; medians and "
+        "quartiles of seconds by the clock.",
         f"{versions}. Made by `python benchmarks/speed.py`; on your machine: `beyondrate bench --against …`.",
         "",
         "The network is 700-128-128-20 LIF units with a batch of 128. Its weights are scaled so that hidden "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -16,10 +17,13 @@ from beyondrate.bench.timing import in_turns
 SMALL = Size(batch=3, n_steps=7, n_units=11, hidden=(5, 4), n_classes=3, density=0.3)
 
 
-def test_ways_are_timed_in_turns_after_one_round_that_does_not_count():
+@pytest.mark.parametrize(("long_s", "turn"), [(math.inf, ["a", "a", "b", "b"]), (0, ["a", "b"])])
+def test_ways_are_timed_in_turns_after_one_round_that_does_not_count(long_s, turn, monkeypatch):
+    """Short ones follow an untimed run of their own."""
+    monkeypatch.setattr("beyondrate.bench.timing.LONG_S", long_s)
     called = []
     timings = in_turns({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, rounds=2)
-    assert called == ["a", "b"] * 3
+    assert called == ["a", "b", *turn, *turn]
     assert all(len(t.wall_s) == len(t.cpu_s) == 2 for t in timings.values())
     low, high = timings["a"].quartiles_s
     assert 0 <= low <= timings["a"].median_s <= high
