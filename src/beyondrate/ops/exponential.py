@@ -39,11 +39,11 @@ def emit_exponential(builder: _Builder, x: _Value) -> _Value:
     ordinary = builder.select(is_ordinary, x, _constant(x, 0))
     n = _rounded(builder, builder.fmul(ordinary, _constant(x, 1 / _LOG_2)))
     first = math.floor(_LOG_2 * 2**form.log_2_bits) / 2**form.log_2_bits  # its product with n is exact
-    rest = _fma(builder, n, _constant(x, -first), ordinary)
-    rest = _fma(builder, n, _constant(x, first - _LOG_2 - _LOG_2_ERROR), rest)
+    rest = emit_fma(builder, n, _constant(x, -first), ordinary)
+    rest = emit_fma(builder, n, _constant(x, first - _LOG_2 - _LOG_2_ERROR), rest)
     power = _constant(x, 1 / math.factorial(form.degree))
     for degree in range(form.degree - 1, -1, -1):
-        power = _fma(builder, power, rest, _constant(x, 1 / math.factorial(degree)))
+        power = emit_fma(builder, power, rest, _constant(x, 1 / math.factorial(degree)))
     power = _times_power_of_two(builder, power, n, form)
     power = builder.select(builder.fcmp_ordered("<", x, lowest), _constant(x, 0), power)
     power = builder.select(builder.fcmp_ordered(">=", x, highest), _constant(x, math.inf), power)
@@ -69,7 +69,7 @@ def _constant(like: _Value, number: float) -> _Value:
     return ir.Constant(like.type, [number] * like.type.count)
 
 
-def _fma(builder: _Builder, a: _Value, b: _Value, c: _Value) -> _Value:
+def emit_fma(builder: _Builder, a: _Value, b: _Value, c: _Value) -> _Value:
     """Return a b + c, rounded once where the processor can do so."""
     return builder.fadd(builder.fmul(a, b, flags=("contract",)), c, flags=("contract",))
 

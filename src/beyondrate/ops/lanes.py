@@ -27,7 +27,7 @@ from numba import types
 from numba.core import cgutils, config
 from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
 
-from beyondrate.ops.exponential import emit_exponential
+from beyondrate.ops.exponential import emit_exponential, emit_fma
 
 Lanes: TypeAlias = Any  # a vector, in the signatures of kernels
 _Type: TypeAlias = Any  # of numba; like LLVM's values, without stubs that hold for all of them
@@ -232,8 +232,7 @@ def fma(_context: _Context, a: _Type, b: _Type, c: _Type) -> Any:  # noqa: ANN40
         return None
 
     def emit(_: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
-        x, y, z = _vectors(builder, signature.args, values, lanes.n_lanes)
-        return builder.fadd(builder.fmul(x, y, flags=("contract",)), z, flags=("contract",))
+        return emit_fma(builder, *_vectors(builder, signature.args, values, lanes.n_lanes))
 
     return lanes(a, b, c), emit
 

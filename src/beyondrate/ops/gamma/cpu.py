@@ -72,7 +72,7 @@ def advance(rows: np.ndarray, chain: Chain) -> None:
 
 @part_of_kernels
 def flush(rows: np.ndarray, t: int) -> None:
-    """Set tiny numbers to 0, every so many steps: they cost time, but fewer of them than looking for them."""
+    """Set tiny numbers to 0 every so many steps: to look for them at each would cost more than they do."""
     if t % _STEPS_TO_FLUSH == 0:
         for k in range(len(rows)):
             store(rows, (k, 0), width(rows), flushed(load(rows, (k, 0), width(rows))))
