@@ -53,7 +53,7 @@ def room_of(file: str) -> str:
     if "beyondrate" in parts[len(parts) - after :]:  # a clone's folder has the name too, around its packages
         inner = parts[len(parts) - parts[::-1].index("beyondrate") :]
         if inner[0] == "ops":
-            return KERNELS if inner[-1] == "cpu.py" else OWN
+            return KERNELS if inner[-1] == "cpu.py" or "kernels" in inner else OWN
         return inner[0]
     if "site-packages" not in parts:
         return "python"
@@ -84,7 +84,7 @@ def spent(stats: pstats.Stats, plain_s: float) -> list[Spent]:
 
 def _named(function: Function) -> str:
     file, _, name = function
-    return name if file == "~" else f"{'/'.join(Path(file).parts[-3:])}:{name}"
+    return name if file == "~" else f"{'/'.join(Path(file).parts[-4:])}:{name}"
 
 
 def summary(found: list[Spent], profiled_s: float) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def test_kernels_first_leaves_torch_one_thread_and_the_kernels_all(with_threads)
     with with_threads(2):
         with threads.kernels_first(), threads.kernels_first():
             assert torch.get_num_threads() == 1
-            threads.in_pieces(piece, 2, 1 << 20, begin_together=True)
+            threads.in_pieces(piece, 2, 1 << 20)
         assert torch.get_num_threads() == 2 and len(used) == 2
         with pytest.raises(ValueError, match="stopped"), threads.kernels_first():
             raise ValueError("stopped")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from dataclasses import fields, replace
 
 import pytest
@@ -19,7 +20,9 @@ from beyondrate.ops.feedforward import (
     feedforward,
     tiles,
 )
+from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.run import Run
+from beyondrate.ops.feedforward.table import ROW
 from beyondrate.ops.gamma import time_constants, transition
 from beyondrate.ops.lif import LIFParams
 from beyondrate.ops.sigma_delta import SigmaDeltaParams
@@ -35,6 +38,7 @@ def way_back(request, monkeypatch):
     """Every test goes back both ways: with the states kept, and by going forward once more."""
     if request.param != "keeps":
         monkeypatch.setattr("beyondrate.ops.feedforward.run._MOST_KEPT", 0)
+    return request.param
 
 
 def random_rows(batch, steps, units, generator, density=0.2):
@@ -214,8 +218,8 @@ def test_nothing_is_kept_where_no_gradient_will_be_asked_for(kind, monkeypatch):
     case = random_case(kind, 5, 40)
     one_way, both_ways = (Run(*case, comes_back=comes_back) for comes_back in (False, True))
     assert torch.equal(one_way.forward(), both_ways.forward())
-    assert any(both_ways.kept)
-    assert not any(one_way.kept)
+    assert both_ways.room.bytes_kept > 0
+    assert one_way.room.bytes_kept == 0
     runs = []
     monkeypatch.setattr(
         "beyondrate.ops.feedforward.run.Run", lambda *_, comes_back: runs.append(comes_back) or one_way
@@ -224,6 +228,78 @@ def test_nothing_is_kept_where_no_gradient_will_be_asked_for(kind, monkeypatch):
         feedforward(*case)
     feedforward(*case)
     assert runs == [False, True]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_may_walk_back_twice(kind):
+    rows, stages = random_case(kind, 5, 40)
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    out = feedforward(rows, stages).square().sum()
+    once, twice = (torch.autograd.grad(out, tensors, retain_graph=True) for _ in range(2))
+    assert all(map(torch.equal, once, twice))
+    assert all(grad.any() for grad in once)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_has_a_column_for_all_that_is_said_of_a_stage(kind):
+    """A kernel would take what has none for 0."""
+    run = Run(*random_case(kind, 5, 40), comes_back=True)
+    out = run.forward()
+    run.backward(torch.ones_like(out), out)
+    for record in run.records:
+        assert set(record.columns) <= set(ROW.names)
+
+
+def test_what_a_batch_keeps_is_let_go_of_at_once(monkeypatch):
+    """The next batch takes its memory over, where it waits for no garbage collector."""
+    gone = []
+    monkeypatch.setattr(Room, "__del__", lambda room: gone.append(room.bytes_kept))
+    gc.disable()
+    try:
+        out = feedforward(*random_case("delays", 5, 40))
+        out.sum().backward()
+        assert not gone
+        del out
+        assert gone
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("kind", ["delays", "gated"])
+def test_numbers_of_two_types_are_made_one(kind):
+    """Kernels see addresses only: a tensor of another type than the first weights' is converted."""
+    rows, stages = random_case(kind, 5, 40)
+    other, tensors = [], [tensor for stage in stages for tensor in stage.tensors()]
+    for stage in stages:
+        short = {
+            field.name: getattr(stage, field.name).detach().float().requires_grad_()
+            for field in fields(stage)
+            if isinstance(getattr(stage, field.name), torch.Tensor) and stage is not stages[0]
+        }
+        other.append(replace(stage, **short))
+    expected = torch.autograd.grad(feedforward(rows, stages).square().sum(), tensors)
+    others = [tensor for stage in other for tensor in stage.tensors()]
+    found = torch.autograd.grad(feedforward(rows, other).square().sum(), others)
+    for one, wanted in zip(found, expected, strict=True):
+        assert wanted.abs().max() > 1e-3
+        torch.testing.assert_close(one.double(), wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("kind", ["spikes", "plain"])
+def test_output_that_is_changed_stays_changed(kind, way_back):
+    """Spikes may be: walking back writes nothing to them. Of leaky units it may read, and then refuses."""
+    rows, stages = random_case(kind, 5, 40)
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    expected = torch.autograd.grad((3 * feedforward(rows, stages)).sum(), tensors)
+    out = feedforward(rows, stages)
+    changed = out.mul_(3)
+    found = changed.detach().clone()
+    if kind == "plain" and way_back == "keeps":
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            changed.sum().backward()
+        return
+    assert all(map(torch.equal, torch.autograd.grad(changed.sum(), tensors), expected))
+    assert torch.equal(changed, found)
 
 
 def test_changed_weights_are_refused_on_the_way_back():

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit
+from numba.extending import intrinsic
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -30,6 +31,11 @@ def part_of_kernels(function: _Function) -> _Function:
     Functions of vectors have to be parts: a cache that names a class of ours could not be read without it.
     """
     return njit(inline="always")(function)  # type: ignore[return-value]
+
+
+def emitted(function: Callable[..., object]) -> Callable[..., Any]:
+    """Return a function of kernels from one that takes types and returns a signature and what emits it."""
+    return intrinsic(function)
 
 
 @cache

@@ -25,9 +25,10 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, config
-from numba.extending import intrinsic, lower_builtin, models, register_model, type_callable
+from numba.extending import lower_builtin, models, register_model, type_callable
 
 from beyondrate.ops.exponential import emit_exponential, emit_fma
+from beyondrate.ops.kernel import emitted
 
 Lanes: TypeAlias = Any  # a vector, in the signatures of kernels
 _Type: TypeAlias = Any  # of numba; like LLVM's values, without stubs that hold for all of them
@@ -80,11 +81,6 @@ class _LanesModel(models.PrimitiveModel):
 class _MaskModel(models.PrimitiveModel):
     def __init__(self, manager: _Context, mask: MaskType) -> None:
         super().__init__(manager, mask, ir.VectorType(_BIT, mask.n_lanes))
-
-
-def _of_kernels(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function of kernels from one that takes types and returns a signature and what emits it."""
-    return intrinsic(function)
 
 
 def _spread(builder: _Builder, number: _Value, n_lanes: int) -> _Value:
@@ -186,20 +182,20 @@ _operation_on_one(np.floor, _own_instruction("floor"))
 _operation_on_one(np.exp, emit_exponential)
 
 
-@_of_kernels
+@emitted
 def width(_context: _Context, array: _Type) -> Any:  # noqa: ANN401
     """Return how many of an array's numbers fill a vector."""
     return types.intp(array), lambda *_: ir.Constant(cgutils.intp_t, LanesType(array.dtype).n_lanes)
 
 
-@_of_kernels
+@emitted
 def zeros(_context: _Context, array: _Type) -> Any:  # noqa: ANN401
     """Return a vector of zeros of an array's type."""
     lanes = LanesType(array.dtype)
     return lanes(array), lambda context, *_: ir.Constant(context.get_value_type(lanes), None)
 
 
-@_of_kernels
+@emitted
 def flushed(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     """Return 0 for numbers so small that processors are slow at them; what is not a number stays so."""
 
@@ -213,7 +209,7 @@ def flushed(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     return x(x), emit
 
 
-@_of_kernels
+@emitted
 def where(_context: _Context, mask: _Type, a: _Type, b: _Type) -> Any:  # noqa: ANN401
     """Return ``a`` in the lanes of the mask and ``b`` in the others; either may be a number."""
     lanes = _lanes_of(a, b) or LanesType(a)
@@ -224,7 +220,7 @@ def where(_context: _Context, mask: _Type, a: _Type, b: _Type) -> Any:  # noqa: 
     return lanes(mask, a, b), emit
 
 
-@_of_kernels
+@emitted
 def fma(_context: _Context, a: _Type, b: _Type, c: _Type) -> Any:  # noqa: ANN401
     """Return a b + c, rounded once where the processor can do so."""
     lanes = _lanes_of(a, b, c)
@@ -237,7 +233,7 @@ def fma(_context: _Context, a: _Type, b: _Type, c: _Type) -> Any:  # noqa: ANN40
     return lanes(a, b, c), emit
 
 
-@_of_kernels
+@emitted
 def first_lanes(_context: _Context, left: _Type, array: _Type) -> Any:  # noqa: ANN401
     """Return the mask of the lanes that are ``left`` of an array."""
     mask = MaskType(LanesType(array.dtype).n_lanes)
@@ -256,7 +252,7 @@ def _first_lanes(builder: _Builder, left: _Value, n_lanes: int) -> _Value:
     return builder.icmp_signed("<", numbers, _spread(builder, builder.trunc(left, _INDEX), n_lanes))
 
 
-@_of_kernels
+@emitted
 def largest(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     """Return the largest number of a vector; what is not a number is passed over."""
 
@@ -267,7 +263,7 @@ def largest(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     return x.dtype(x), emit
 
 
-@_of_kernels
+@emitted
 def total(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     """Return the sum over a vector, of its halves first."""
 
@@ -289,7 +285,7 @@ def total(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
     return x.dtype(x), emit
 
 
-@_of_kernels
+@emitted
 def bits(_context: _Context, mask: _Type) -> Any:  # noqa: ANN401
     """Return a mask as the bits of a word, the first lane's lowest."""
 
@@ -300,19 +296,19 @@ def bits(_context: _Context, mask: _Type) -> Any:  # noqa: ANN401
     return types.uint64(mask), emit
 
 
-@_of_kernels
+@emitted
 def lowest_bit(_context: _Context, _word: _Type) -> Any:  # noqa: ANN401
     """Return the place of the lowest bit that is set, and 64 where none is."""
     return types.intp(types.uint64), lambda _, builder, __, values: builder.cttz(values[0], _BIT(0))
 
 
-@_of_kernels
+@emitted
 def count_bits(_context: _Context, _word: _Type) -> Any:  # noqa: ANN401
     """Return how many bits are set."""
     return types.intp(types.uint64), lambda _, builder, __, values: builder.ctpop(values[0])
 
 
-@_of_kernels
+@emitted
 def load(_context: _Context, array: _Type, index: _Type, left: _Type) -> Any:  # noqa: ANN401
     """Return the numbers from an index on, along the last axis: those ``left`` there, and 0 beyond."""
     lanes = LanesType(array.dtype)
@@ -323,7 +319,7 @@ def load(_context: _Context, array: _Type, index: _Type, left: _Type) -> Any:  #
     return lanes(array, index, left), emit
 
 
-@_of_kernels
+@emitted
 def load_bytes(_context: _Context, array: _Type, index: _Type, left: _Type, like: _Type) -> Any:  # noqa: ANN401
     """Return small whole numbers as a vector of another array's type."""
     lanes = LanesType(like.dtype)
@@ -335,7 +331,7 @@ def load_bytes(_context: _Context, array: _Type, index: _Type, left: _Type, like
     return lanes(array, index, left, like), emit
 
 
-@_of_kernels
+@emitted
 def store(_context: _Context, array: _Type, index: _Type, left: _Type, x: _Type) -> Any:  # noqa: ANN401
     """Write a vector from an index on, along the last axis: no more than ``left`` numbers.
 

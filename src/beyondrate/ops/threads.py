@@ -27,26 +27,12 @@ _of_torch: list[int] = []  # what torch's number of threads was, once for each t
 _SMALLEST_WORK = 1 << 15  # elements below which handing work to another thread costs more than it gains
 
 
-def in_pieces(
-    kernel: Callable[[int, int], None], n_items: int, work_per_item: int, *, begin_together: bool = False
-) -> None:
-    """Call ``kernel(start, stop)`` over consecutive pieces that cover ``range(n_items)``, in parallel.
-
-    A ``kernel`` that is Python around many short kernels has to ``begin_together`` with the others: a thread
-    that lets go of the interpreter's lock for moments only keeps one that wakes up out of it for long.
-    """
+def in_pieces(kernel: Callable[[int, int], None], n_items: int, work_per_item: int) -> None:
+    """Call ``kernel(start, stop)`` over consecutive pieces that cover ``range(n_items)``, in parallel."""
     enough = n_items * work_per_item // _SMALLEST_WORK
     n_pieces = max(1, min(_n_threads(), n_items, enough))
     edges = [n_items * piece // n_pieces for piece in range(n_pieces + 1)]
-    awake: SimpleQueue[None] = SimpleQueue()
-
-    def other(start: int, stop: int) -> None:
-        awake.put(None)
-        kernel(start, stop)
-
-    running = [_pool(os.getpid()).submit(other, *edge) for edge in pairwise(edges[1:])]
-    for _ in running if begin_together else ():
-        awake.get()
+    running = [_pool(os.getpid()).submit(kernel, *edge) for edge in pairwise(edges[1:])]
     kernel(edges[0], edges[1])
     for piece in running:
         piece.result()

@@ -58,7 +58,9 @@ def delay_backward(
     """Fill the gradient of ``x`` and add to those of the delays, one a sample and unit."""
     one = x.dtype.type(1)
     n_steps, n_units = grad_y.shape[1:]
-    longest = np.int64(k.max()) if n_units > 0 else 0
+    longest = np.int64(0)
+    for j in range(n_units):
+        longest = max(longest, np.int64(k[j]))
     mixed = np.zeros((n_past + 1 + n_steps + longest + 1, n_units), x.dtype)  # with silent rows at both ends
     for n in range(start, stop):
         for t in range(-1, n_steps):

@@ -100,11 +100,12 @@ class _Feedforward(torch.autograd.Function):
         from beyondrate.ops.feedforward.run import Run
 
         ctx.run = Run(rows, stages, comes_back=comes_back)
-        ctx.save_for_backward(*tensors)
-        return ctx.run.forward()
+        out = ctx.run.forward()
+        ctx.save_for_backward(*tensors, *([out] if ctx.run.reads_out else []))
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        _ = ctx.saved_tensors  # refuses tensors that have changed since
-        return None, None, None, *ctx.run.backward(grad)
+        saved = ctx.saved_tensors  # refuses tensors that have changed since
+        return None, None, None, *ctx.run.backward(grad, saved[-1] if ctx.run.reads_out else None)

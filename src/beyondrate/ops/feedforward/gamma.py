@@ -1,83 +1,67 @@
-"""Workers for SpikingGamma: gamma memories that synapses feed, and units that code their value in spikes.
+"""SpikingGamma: gamma memories that synapses feed, and units that code their value in spikes.
 
 They keep what walking back needs, because going forward through them once more would cost more than that.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import torch
+from torch import Tensor
 
-from beyondrate.ops.feedforward.room import Room, numpy_of, shaped_like
-from beyondrate.ops.feedforward.scratch import Array
+from beyondrate.ops.feedforward.kernels.gamma import (
+    gamma_backward,
+    gamma_forward,
+    sigma_delta_backward,
+    sigma_delta_forward,
+)
+from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import GammaMemories, SigmaDeltaUnits
-from beyondrate.ops.feedforward.tiles import Tile
-from beyondrate.ops.gamma.cpu import chain_of, scan_backward, scan_forward
-from beyondrate.ops.sigma_delta.cpu import encode, encode_backward
+from beyondrate.ops.feedforward.table import Record
+from beyondrate.ops.gamma.cpu import chain_of
 from beyondrate.ops.sigma_delta.custom import backward_matrix, forward_matrix
 
-
-class GammaWorker:
-    """Gamma memories, read with gains; synapses right before them leave their sums in place."""
-
-    def __init__(self, stage: GammaMemories, room: Room, *, after_synapses: bool) -> None:
-        self.gain, self.bias = numpy_of(stage.gain, stage.bias)
-        self.chain = chain_of(numpy_of(stage.transition)[0].astype(room.dtype))
-        self.x, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
-        self.after_synapses = after_synapses
-        self.per_sample = room.samples(*stage.gain.shape), room.samples()
-        self.grads: list[Array] = []
-
-    def begin(self) -> None:
-        self.grads = [np.zeros(grads.shape[1:], grads.dtype) for grads in self.per_sample]
-
-    def gradients(self) -> list[Array]:
-        return self.grads
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        self.kept[tile] = x if self.after_synapses else x.copy()
-        out = shaped_like(self.x, x)
-        scan_forward(x, self.gain, self.bias, self.chain, out, 0, tile.n_samples)
-        return out
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        out, n = shaped_like(self.grad, grad), tile.n_samples
-        scan_backward(grad, self.kept[tile], self.gain, self.chain, out, *self.per_sample, 0, n)
-        for total, found in zip(self.grads, self.per_sample, strict=True):
-            total += np.add.reduce(found[:n])
-        return out
+_CHAIN = "matrix", "pairs", "begin", "end"
 
 
-class SigmaDeltaWorker:
+class GammaRecord(Record):
+    """Gamma memories, read with gains."""
+
+    kernels = gamma_forward, gamma_backward
+
+    def __init__(self, stage: GammaMemories, room: Room) -> None:
+        super().__init__(room.numpy_dtype, n_buckets=len(stage.gain))
+        chain = chain_of(room.given(stage.transition).numpy())
+        self.point_to(**dict(zip(_CHAIN, chain, strict=True)))
+        self.gain, self.bias = room.given(stage.gain), room.given(stage.bias)
+        self.point_to(gain=self.gain, bias=self.bias)
+
+    def prepare_gradients(self, room: Room) -> None:
+        self.per_sample = [room.of_samples(*tensor.shape) for tensor in (self.gain, self.bias)]
+        self.point_to(grad_gain=self.per_sample[0], grad_bias=self.per_sample[1])
+
+    def gradients(self) -> list[Tensor]:
+        return [torch.from_numpy(np.add.reduce(g[0].numpy())) for g in self.per_sample]
+
+
+class SigmaDeltaRecord(Record):
     """Units that code their value in adaptive sigma-delta spikes."""
 
-    def __init__(self, stage: SigmaDeltaUnits, room: Room) -> None:
-        params, use_sum = stage.params, stage.params.code == "sum"
-        made = (make(stage.transition, use_sum) for make in (forward_matrix, backward_matrix))
-        self.chain, self.chain_back = (chain_of(numpy_of(matrix)[0].astype(room.dtype)) for matrix in made)
-        self.spikes, self.grad, self.kept = room.tile(room.n_units), room.tile(room.n_units), room.kept
-        numbers = params.theta0, params.adaptation, params.rho, params.most_quanta
-        self.options = *(self.grad.dtype.type(number) for number in numbers), stage.gated
-        self.memory = room.samples(len(stage.transition), room.n_units)
+    kernels = sigma_delta_forward, sigma_delta_backward
 
-    def begin(self) -> None:
-        pass
-
-    def gradients(self) -> list[Array]:
-        return []
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        flags, spikes = np.empty(x.shape, np.uint8), shaped_like(self.spikes, x)
-        self.memory[:] = 0
-        filled = self.memory, spikes, flags
-        arguments: list[Any] = [x, self.chain, *self.options, *filled, 0, tile.n_samples]
-        encode(*arguments)
-        self.kept[tile] = flags
-        return spikes
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        out = shaped_like(self.grad, grad)
-        self.memory[:] = 0
-        encode_backward(grad, self.kept[tile], self.chain_back, self.memory, out, 0, tile.n_samples)
-        return out
+    def __init__(self, stage: SigmaDeltaUnits, room: Room, n_units: int) -> None:
+        params, n_buckets = stage.params, len(stage.transition)
+        super().__init__(
+            room.numpy_dtype,
+            n_buckets=n_buckets,
+            theta0=params.theta0,
+            adaptation=params.adaptation,
+            rho=params.rho,
+            most_quanta=params.most_quanta,
+            gated=stage.gated,
+        )
+        for make, suffix in ((forward_matrix, ""), (backward_matrix, "_back")):
+            chain = chain_of(room.given(make(stage.transition, params.code == "sum")).numpy())
+            self.point_to(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
+        self.point_to(state=room.of_samples(n_buckets, n_units))
+        self.put(flags=room.rows(n_units, torch.uint8))

@@ -1,153 +1,106 @@
-"""Workers for leaky integrate-and-fire units and for what may follow them."""
+"""Leaky integrate-and-fire units, units that leak and never spike, and what may follow them."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+import torch
+from torch import Tensor
 
-from beyondrate.ops.delay.cpu import delay_backward, delay_forward
 from beyondrate.ops.delay.custom import split
-from beyondrate.ops.feedforward.room import Room, numpy_of, shaped_like
-from beyondrate.ops.feedforward.scratch import Array
+from beyondrate.ops.feedforward.kernels.delays import delays_backward, delays_forward
+from beyondrate.ops.feedforward.kernels.factors import factors_backward, factors_forward
+from beyondrate.ops.feedforward.kernels.lif import (
+    leaky_units_backward,
+    leaky_units_forward,
+    lif_units_backward,
+    lif_units_forward,
+)
+from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import Delays, Factors, LeakyUnits, LIFUnits
-from beyondrate.ops.feedforward.tiles import Tile
+from beyondrate.ops.feedforward.table import Record
 from beyondrate.ops.lif import SURROGATES
-from beyondrate.ops.lif.cpu import leaky_backward, leaky_forward, lif_backward, lif_forward
 
 
-class LIFWorker:
+class LIFRecord(Record):
     """Leaky integrate-and-fire units."""
 
+    kernels = lif_units_forward, lif_units_backward
+
     def __init__(self, stage: LIFUnits, room: Room) -> None:
-        params, self.room = stage.params, room
-        self.decay = numpy_of(params.decay)[0]
-        self.current_decay = (
-            self.decay[:0] if params.current_decay is None else numpy_of(params.current_decay)[0]
+        params, n_units = stage.params, len(stage.params.decay)
+        super().__init__(
+            room.numpy_dtype,
+            filtered=params.current_decay is not None,
+            surrogate=SURROGATES.index(params.surrogate),
+            hard=params.reset == "hard",
+            through_reset=not params.detach_reset,
+            slope=params.slope,
         )
-        number = self.decay.dtype.type
-        self.hard = number(params.reset == "hard")
-        self.options = (
-            number(not params.detach_reset),
-            SURROGATES.index(params.surrogate),
-            number(params.slope),
-        )
-        self.spikes, self.membrane, self.grad = (room.tile(room.n_units) for _ in range(3))
-        self.v, self.u, self.grad_v, self.grad_u = (room.samples() for _ in range(4))
-        self.per_sample = [room.samples(), room.samples()]
+        self.n_units, self.grad_decays = n_units, list[Tensor]()
+        states = {"v": "decay", "u": "current_decay"}
+        self.states = dict(list(states.items())[: len(stage.tensors())])  # without a filter there is no u
+        for decay, (state, name) in zip(stage.tensors(), self.states.items(), strict=True):
+            at_seams = room.of_samples(n_units, n_parts=room.cut.n_parts + 1)
+            self.point_to(**{name: room.given(decay), state: at_seams})
+        self.put(membrane=room.rows(n_units))
 
-    def begin(self) -> None:
-        for grads in self.per_sample:
-            grads[:] = 0
+    def prepare_gradients(self, room: Room) -> None:
+        self.grad_decays = [room.of_samples(self.n_units) for _ in self.states]
+        for grad_decay, (state, name) in zip(self.grad_decays, self.states.items(), strict=True):
+            self.point_to(**{f"grad_{name}": grad_decay, f"grad_{state}": room.of_samples(self.n_units)})
 
-    def gradients(self) -> list[Array]:
-        return [np.add.reduce(grads) for grads in self.per_sample[: len(self.room.states)]]
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        n, states = tile.n_samples, [self.v, self.u][: len(self.room.states)]
-        for state, kept in zip(states, self.room.states, strict=True):
-            state[:n] = kept[tile.part, tile.samples]
-        spikes, membrane = shaped_like(self.spikes, x), self.room.kept_or_shared(self.membrane, x)
-        self.room.kept[tile] = membrane
-        decays = self.decay, self.current_decay
-        arguments = x, *decays, self.hard, spikes, membrane, self.v, self.u
-        lif_forward(*arguments, 0, n)
-        if not tile.is_last:
-            for state, kept in zip(states, self.room.states, strict=True):
-                kept[tile.part + 1, tile.samples] = state[:n]
-        return spikes
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        if tile.is_last:
-            self.grad_v[:], self.grad_u[:] = 0, 0
-        begin = [kept[tile.part, tile.samples] for kept in self.room.states]
-        membrane, out = self.room.kept[tile], shaped_like(self.grad, grad)
-        given = grad, membrane, self.decay, self.current_decay, begin[0], begin[-1], self.hard, *self.options
-        filled = out, self.grad_v, self.grad_u, *self.per_sample
-        arguments: list[Any] = [*given, *filled, 0, tile.n_samples]
-        lif_backward(*arguments)
-        return out
+    def gradients(self) -> list[Tensor]:
+        return [_sum(grads) for grads in self.grad_decays]
 
 
-class LeakyWorker:
+class LeakyRecord(Record):
     """Units that leak and integrate but never spike."""
 
+    kernels = leaky_units_forward, leaky_units_backward
+
     def __init__(self, stage: LeakyUnits, room: Room) -> None:
-        self.room, self.decay = room, numpy_of(stage.decay)[0]
-        self.membrane, self.grad = room.tile(room.n_units), room.tile(room.n_units)
-        self.v, self.grad_v, self.per_sample = (room.samples() for _ in range(3))
+        super().__init__(room.numpy_dtype)
+        self.n_units = n_units = len(stage.decay)
+        self.point_to(decay=room.given(stage.decay))
+        self.point_to(v=room.of_samples(n_units, n_parts=room.cut.n_parts + 1))
 
-    def begin(self) -> None:
-        self.per_sample[:] = 0
+    def prepare_gradients(self, room: Room) -> None:
+        self.grad_decay = room.of_samples(self.n_units)
+        self.point_to(grad_decay=self.grad_decay, grad_v=room.of_samples(self.n_units))
 
-    def gradients(self) -> list[Array]:
-        return [np.add.reduce(self.per_sample)]
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        n, kept = tile.n_samples, self.room.states[0]
-        self.v[:n] = kept[tile.part, tile.samples]
-        membrane = self.room.kept[tile] = self.room.kept_or_shared(self.membrane, x)
-        leaky_forward(x, self.decay, membrane, self.v, 0, n)
-        if not tile.is_last:
-            kept[tile.part + 1, tile.samples] = self.v[:n]
-        return membrane
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        if tile.is_last:
-            self.grad_v[:] = 0
-        begin = self.room.states[0][tile.part, tile.samples]
-        membrane, out = self.room.kept[tile], shaped_like(self.grad, grad)
-        arguments = grad, membrane, self.decay, begin, out, self.grad_v, self.per_sample
-        leaky_backward(*arguments, 0, tile.n_samples)
-        return out
+    def gradients(self) -> list[Tensor]:
+        return [_sum(self.grad_decay)]
 
 
-class DelaysWorker:
-    """Axonal delays; their tiles hold whole sequences.
+class DelaysRecord(Record):
+    """Axonal delays; ``feeds_synapses``: what arrives is listed, and need not be found once more."""
 
-    Synapses right after them keep what arrives, so that it need not be found once more on the way back.
-    """
+    kernels = delays_forward, delays_backward
 
     def __init__(self, stage: Delays, room: Room, *, feeds_synapses: bool) -> None:
-        self.split, self.central = split(stage.steps, stage.mode, room.cut.n_steps), stage.mode == "central"
-        self.delayed, self.grad = room.tile(room.n_units), room.tile(room.n_units)
-        self.per_sample, self.room, self.feeds_synapses = room.samples(), room, feeds_synapses
+        super().__init__(room.numpy_dtype, central=stage.mode == "central", is_listed=feeds_synapses)
+        steps, fraction = split(stage.steps, stage.mode, room.cut.n_steps)
+        self.n_units = len(steps)
+        self.point_to(steps=steps, fraction=np.ascontiguousarray(fraction, room.numpy_dtype))
 
-    def begin(self) -> None:
-        self.per_sample[:] = 0
+    def prepare_gradients(self, room: Room) -> None:
+        self.grad_steps = room.of_samples(self.n_units)
+        self.point_to(grad_steps=self.grad_steps)
 
-    def gradients(self) -> list[Array]:
-        return [np.add.reduce(self.per_sample)]
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        kept, out = self.room.kept, shaped_like(self.delayed, x)
-        if not (self.feeds_synapses and tile in kept):
-            delay_forward(x, *self.split, 0, out, 0, tile.n_samples)
-        kept[tile] = x if self.room.goes_forward_again else x.copy()
-        return out
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        out = shaped_like(self.grad, grad)
-        arguments = grad, self.room.kept[tile], *self.split, self.central, 0, out, self.per_sample
-        delay_backward(*arguments, 0, tile.n_samples)
-        return out
+    def gradients(self) -> list[Tensor]:
+        return [_sum(self.grad_steps)]
 
 
-class FactorsWorker:
+class FactorsRecord(Record):
     """Constant factors on the units of each sample."""
 
+    kernels = factors_forward, factors_backward
+
     def __init__(self, stage: Factors, room: Room) -> None:
-        self.factors = numpy_of(stage.factors)[0]
-        self.scaled, self.grad = room.tile(room.n_units), room.tile(room.n_units)
+        super().__init__(room.numpy_dtype)
+        self.point_to(factors=room.given(stage.factors))
 
-    def begin(self) -> None:
-        pass
 
-    def gradients(self) -> list[Array]:
-        return []
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        return np.multiply(x, self.factors[tile.samples, None], out=shaped_like(self.scaled, x))
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        return np.multiply(grad, self.factors[tile.samples, None], out=shaped_like(self.grad, grad))
+def _sum(per_sample: Tensor) -> Tensor:
+    """Return the sum over samples, of one piece."""
+    return torch.from_numpy(np.add.reduce(per_sample[0].numpy()))

@@ -1,84 +1,163 @@
-"""What every worker has: room of its own, and the helpers that shape it.
+"""Where a network's numbers lie on their way through the stages and back.
 
-A worker runs one stage on tiles, forward and backward, for one thread. It writes into arrays of its own that
-every tile overwrites, begins a tile with the state that ``Room.states`` holds for its piece of the sequence,
-and leaves in ``Room.kept`` what walking back through the tile needs.
+Rows that only the next stage reads lie in one of two pieces of a thread's scratch, and what can be worked on
+in place stays where it is: the fewer pages a tile goes through, the more of it is still in the cache. Rows
+that walking back needs have room of their own, for the whole batch, or for a tile if that begins with going
+forward once more.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from beyondrate.ops.feedforward.scratch import SCRATCH, Array, aligned
-from beyondrate.ops.feedforward.tiles import Cut, Tile
+from beyondrate.ops.feedforward.stages import Delays, GammaMemories, LeakyUnits, Stage, Synapses
+from beyondrate.ops.feedforward.table import Place
+from beyondrate.ops.feedforward.tiles import Cut
+
+_MOST_REUSED = 1 << 27  # bytes that a process keeps for its next batch
+_LINE = 64  # bytes of a line of the cache: vectors that fill one take twice as long where they lie in two
 
 
-class Worker(Protocol):
-    """Runs one stage."""
-
-    def forward(self, tile: Tile, x: Array) -> Array:
-        """Return what the stage makes of ``x``, (sample, step, unit)."""
-
-    def backward(self, tile: Tile, grad: Array) -> Array:
-        """Return the gradient of the tile's ``x``."""
-
-    def begin(self) -> None:
-        """Begin a lane: its gradients are 0."""
-
-    def gradients(self) -> list[Array]:
-        """Return the gradients of the stage's tensors over the lane's tiles so far."""
-
-
-class Room(NamedTuple):
-    """What a worker is given.
+class Room:
+    """The room for one batch.
 
     Args:
         cut: how the batch is cut.
-        n_in: units of what comes in.
-        n_units: units of what goes out.
-        states: for each number that the stage's units carry on: (piece of the sequence, sample, unit).
-        kept: what the stage keeps of each tile for the way back.
-        goes_forward_again: whether that begins with going forward through each tile once more.
         dtype: type of the numbers.
+        comes_back: whether gradients will be asked for.
+        goes_again: whether that begins with going forward through each tile once more.
     """
 
-    cut: Cut
-    n_in: int
-    n_units: int
-    states: Sequence[Array]
-    kept: dict[Tile, Any]
-    goes_forward_again: bool
-    dtype: np.dtype[Any]
+    def __init__(self, cut: Cut, dtype: torch.dtype, *, comes_back: bool, goes_again: bool) -> None:
+        self.cut, self.dtype, self.comes_back, self.goes_again = cut, dtype, comes_back, goes_again
+        self.n_scratch = 0
+        self.bytes_kept = 0  # what has room for the whole batch takes
+        self._block, self._more = _BLOCKS.borrow(), list[Tensor]()
 
-    def tile(self, n_units: int) -> Array:
-        """Return room for a tile's numbers of so many units."""
-        n_rows = self.cut.samples_in_tile * self.cut.steps_in_tile
-        return SCRATCH.take(n_rows * n_units, self.dtype)
+    def __del__(self) -> None:
+        """Leave the block to the next batch."""
+        _BLOCKS.give_back(self._block, self.bytes_kept)
 
-    def kept_or_shared(self, shared: Array, x: Array) -> Array:
-        """Return room shaped like ``x`` for what walking back needs: where every tile has it, of its own."""
-        return shaped_like(shared, x) if self.goes_forward_again else aligned(x.shape, x.dtype)
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """Type of the numbers, as numpy calls it."""
+        return _numpy_dtype(self.dtype)
 
-    def samples(self, *shape: int) -> Array:
-        """Return room for a tile's samples, of this stage's units or of another shape."""
-        return aligned((self.cut.samples_in_tile, *(shape or (self.n_units,))), self.dtype)
+    @property
+    def rows_in_tile(self) -> int:
+        """Most rows of a tile."""
+        return self.cut.samples_in_tile * self.cut.steps_in_tile
+
+    def scratch(self, n: int, dtype: torch.dtype | None = None) -> Place:
+        """Return a place for some numbers in the scratch."""
+        place = Place(self.n_scratch, moves=False)
+        self.n_scratch += _whole_lines(n * (dtype or self.dtype).itemsize)
+        return place
+
+    def kept(self, n: int, dtype: torch.dtype | None = None) -> Place:
+        """Return a place for some numbers of the whole batch."""
+        first, n_bytes = self.bytes_kept, _whole_lines(n * (dtype or self.dtype).itemsize)
+        self.bytes_kept += n_bytes
+        if self.bytes_kept <= len(self._block):
+            return Place(self._block.data_ptr() + first, moves=True)
+        self._more.append(torch.empty(n_bytes, dtype=torch.uint8))
+        return Place(self._more[-1].data_ptr(), moves=True)
+
+    def rows(self, n_units: int, dtype: torch.dtype | None = None) -> Place:
+        """Return a place for rows that walking back needs."""
+        if self.comes_back and not self.goes_again:
+            return self.kept(self.cut.n_samples * self.cut.n_steps * n_units, dtype)
+        return self.scratch(self.rows_in_tile * n_units, dtype)
+
+    def given(self, tensor: Tensor) -> Tensor:
+        """Return a tensor's numbers as kernels read them."""
+        return tensor.detach().to(self.dtype).contiguous()
+
+    def of_samples(self, *shape: int, n_parts: int = 1) -> Tensor:
+        """Return zeros, so many of each sample."""
+        return torch.zeros(n_parts, self.cut.n_samples, *shape, dtype=self.dtype)
 
 
-def numpy_of(*tensors: Tensor) -> list[Array]:
-    """Return contiguous arrays of the tensors' numbers."""
-    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+def places(stages: Sequence[Stage], sizes: Sequence[int], room: Room) -> list[dict[str, Place]]:
+    """Return where each stage finds its rows and where it leaves them, forward and back."""
+    two = [room.scratch(room.rows_in_tile * max(sizes[1:])) for _ in range(2)]
+    found: list[dict[str, Place]] = []
+    x = two[0]  # the first stage reads the input's spikes
+    for stage, after, size in zip(stages, (*stages[1:], None), sizes[1:], strict=True):
+        if after is None:
+            y = Place(0, moves=True)  # the network's output is not there yet
+        elif room.comes_back and (isinstance(stage, LeakyUnits) or isinstance(after, Delays | GammaMemories)):
+            y = room.rows(size)
+        else:
+            y = _next_of(two, x, stage)
+        found.append({"x": x, "out": y})
+        x = y
+    grad = Place(0, moves=True)  # nor its gradient
+    for stage, of_stage in zip(reversed(stages), reversed(found), strict=True):
+        of_stage["grad_out"], of_stage["grad_x"] = grad, _next_of(two, grad, stage)
+        grad = of_stage["grad_x"]
+    return found
 
 
-def shaped_like(room: Array, x: Array) -> Array:
-    """Return as much of the room as ``x`` takes, in its shape."""
-    return room[: x.size].reshape(x.shape)
+def _next_of(two: Sequence[Place], place: Place, stage: Stage) -> Place:
+    """Return where a stage leaves what it makes of rows: where they are, or in the other of two places."""
+    if place in two and not isinstance(stage, Synapses | Delays):
+        return place
+    return two[1] if place == two[0] else two[0]
 
 
-def rows_of(room: Array, tile: Tile, n_units: int) -> Array:
-    """Return as much of the room as the tile's rows take."""
-    n_rows = tile.n_samples * tile.n_steps
-    return room[: n_rows * n_units].reshape(n_rows, n_units)
+@cache
+def _numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
+    found: np.dtype[Any] = torch.empty(0, dtype=dtype).numpy().dtype
+    return found
+
+
+def _whole_lines(n_bytes: int) -> int:
+    return -(-n_bytes // _LINE) * _LINE
+
+
+class _Blocks:
+    """Memory that one batch after the other keeps its numbers in, because new pages cost much time."""
+
+    def __init__(self) -> None:
+        self._free: list[Tensor] = []
+
+    def borrow(self) -> Tensor:
+        """Return a free block; none of any size if another batch on its way has it."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return torch.empty(0, dtype=torch.uint8)
+
+    def give_back(self, block: Tensor, n_bytes: int) -> None:
+        """Take a block back, or have one in its place that is as large as would have been needed."""
+        if len(block) < n_bytes:
+            block = torch.empty(n_bytes, dtype=torch.uint8)
+        if not self._free and len(block) <= _MOST_REUSED:
+            self._free.append(block)
+
+
+_BLOCKS = _Blocks()
+
+
+class _Scratch(threading.local):
+    """The calling thread's room for what each tile overwrites: kept, so that no page of it is ever new."""
+
+    def __init__(self) -> None:
+        self._bytes = torch.empty(0, dtype=torch.uint8)
+
+    def address(self, n_bytes: int) -> int:
+        """Return where so many bytes are."""
+        if len(self._bytes) < n_bytes:
+            self._bytes = torch.empty(n_bytes, dtype=torch.uint8)
+        return self._bytes.data_ptr()
+
+
+SCRATCH = _Scratch()

@@ -5,48 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TypeAlias
 
 _ROWS = 1600  # of a tile: with 128 units, each of its arrays fills most of a second-level cache
 _MOST_LANES = 32
 
 
-class Tile(NamedTuple):
-    """All steps of some samples, or some steps of one sample: rows that follow each other.
-
-    Args:
-        first_sample, last_sample: which samples; the last is not one of them.
-        first_step, last_step: which steps; the last is not one of them.
-        part: the how-manieth piece of the sequence it is.
-        is_last: whether the sequence ends with it.
-    """
-
-    first_sample: int
-    last_sample: int
-    first_step: int
-    last_step: int
-    part: int
-    is_last: bool
-
-    @property
-    def samples(self) -> slice:
-        """Which samples."""
-        return slice(self.first_sample, self.last_sample)
-
-    @property
-    def steps(self) -> slice:
-        """Which steps."""
-        return slice(self.first_step, self.last_step)
-
-    @property
-    def n_samples(self) -> int:
-        """Number of samples."""
-        return self.last_sample - self.first_sample
-
-    @property
-    def n_steps(self) -> int:
-        """Number of steps."""
-        return self.last_step - self.first_step
+# All steps of some samples, or some steps of one sample: rows that follow each other. A tile is: its lane;
+# its first sample, and how many; its first row, and whether the lane begins with it; how many steps; and
+# which piece of the sequence they are. (A plain tuple, because kernels that are kept could not be read
+# without a class of ours.)
+Tile: TypeAlias = tuple[int, int, int, int, bool, int, int]
 
 
 @dataclass(frozen=True)
@@ -86,10 +55,10 @@ class Cut:
     def groups(self, lane: int) -> Iterator[list[Tile]]:
         """Yield the groups of samples of a lane: the tiles of each in the order of time."""
         first, stop = (self.n_samples * edge // self.n_lanes for edge in (lane, lane + 1))
-        for start in range(first, stop, self.samples_in_tile):
-            samples = start, min(start + self.samples_in_tile, stop)
-            edges = [self.n_steps * part // self.n_parts for part in range(self.n_parts + 1)]
+        steps = [self.n_steps * part // self.n_parts for part in range(self.n_parts + 1)]
+        for sample in range(first, stop, self.samples_in_tile):
+            n, begins = min(self.samples_in_tile, stop - sample), sample == first
             yield [
-                Tile(*samples, *steps, part, part + 1 == self.n_parts)
-                for part, steps in enumerate(pairwise(edges))
+                (lane, sample, n, sample * self.n_steps + begin, begins and part == 0, end - begin, part)
+                for part, (begin, end) in enumerate(pairwise(steps))
             ]

@@ -108,13 +108,13 @@ def find_active(
 
 @kernel
 def list_active(x: np.ndarray, indptr: np.ndarray, units: np.ndarray) -> None:
-    """List where the rows of ``x`` are not 0, row after row.
+    """List where the rows of ``x`` are not 0, row after row, from where ``indptr`` begins.
 
     Four at a time, and so up to four too many, which the next ones overwrite: how many there are differs from
     vector to vector, and a processor that guesses wrong loses more time. ``units`` has room for four more.
     """
     n_units = x.shape[1]
-    k = 0
+    k = indptr[0]
     for row in range(len(x)):
         for j in range(0, n_units, width(x)):
             active = bits(load(x, (row, j), n_units - j) != zeros(x))
