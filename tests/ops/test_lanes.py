@@ -19,6 +19,7 @@ from beyondrate.ops.lanes import (
     load,
     load_bytes,
     lowest_bit,
+    reciprocal,
     store,
     total,
     where,
@@ -126,6 +127,23 @@ def test_only_tiny_numbers_are_flushed():
     x[:] = np.nan
     fill(out, x, np.zeros_like(x), flush)
     assert np.isnan(out).all()
+
+
+@njit
+def reciprocal_of(x, y):
+    return reciprocal(x) + (y - y)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_reciprocal_is_right_to_the_last_digit(dtype):
+    x = np.exp(np.linspace(0, 85, 100_003)).astype(dtype)
+    out = np.empty_like(x)
+    fill(out, x, np.zeros_like(x), reciprocal_of)
+    assert np.max(abs(out.astype(np.longdouble) * x - 1)) < 2 * np.finfo(dtype).eps
+    edges = np.array([1, np.inf, np.nan], dtype)
+    out = np.empty_like(edges)
+    fill(out, edges, np.zeros_like(edges), reciprocal_of)
+    np.testing.assert_allclose(out, [1, 1e-37, np.nan], rtol=1e-6)
 
 
 @njit

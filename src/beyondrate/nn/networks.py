@@ -292,7 +292,8 @@ class SpikingNet(nn.Module):
         if not self._warned:
             n_steps = x.n_steps if isinstance(x, SpikeRows) else x.shape[1]
             delays = [m for m in self.modules() if isinstance(m, AxonalDelay | SynapticDelayLinear)]
-            self._warned = any(warn_of_silence(m.delay_steps, n_steps, m.dt_s) for m in delays)
+            told = any(warn_of_silence(m.delay_steps, n_steps, m.dt_s) for m in delays)
+            self._warned = told or not delays
         if isinstance(x, SpikeRows) and self.runs_in_stages:
             return feedforward(x, lif_stages(self, x))
         return self.sequence(x)[0]

@@ -27,10 +27,8 @@ _CHAIN = "matrix", "pairs", "begin", "end"
 class GammaRecord(Record):
     """Gamma memories, read with gains."""
 
-    kernels = gamma_forward, gamma_backward
-
     def __init__(self, stage: GammaMemories, room: Room) -> None:
-        super().__init__(room.numpy_dtype, n_buckets=len(stage.gain))
+        super().__init__(room.numpy_dtype, gamma_forward, gamma_backward, n_buckets=len(stage.gain))
         chain = chain_of(room.given(stage.transition).numpy())
         self.point_to(**dict(zip(_CHAIN, chain, strict=True)))
         self.gain, self.bias = room.given(stage.gain), room.given(stage.bias)
@@ -47,12 +45,12 @@ class GammaRecord(Record):
 class SigmaDeltaRecord(Record):
     """Units that code their value in adaptive sigma-delta spikes."""
 
-    kernels = sigma_delta_forward, sigma_delta_backward
-
     def __init__(self, stage: SigmaDeltaUnits, room: Room, n_units: int) -> None:
         params, n_buckets = stage.params, len(stage.transition)
         super().__init__(
             room.numpy_dtype,
+            sigma_delta_forward,
+            sigma_delta_backward,
             n_buckets=n_buckets,
             theta0=params.theta0,
             adaptation=params.adaptation,

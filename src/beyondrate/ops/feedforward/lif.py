@@ -10,6 +10,7 @@ from beyondrate.ops.delay.custom import split
 from beyondrate.ops.feedforward.kernels.delays import delays_backward, delays_forward
 from beyondrate.ops.feedforward.kernels.factors import factors_backward, factors_forward
 from beyondrate.ops.feedforward.kernels.lif import (
+    fed_lif_units_forward,
     leaky_units_backward,
     leaky_units_forward,
     lif_units_backward,
@@ -22,14 +23,14 @@ from beyondrate.ops.lif import SURROGATES
 
 
 class LIFRecord(Record):
-    """Leaky integrate-and-fire units."""
+    """Leaky integrate-and-fire units; ``fed``: they sum what the synapses before them list."""
 
-    kernels = lif_units_forward, lif_units_backward
-
-    def __init__(self, stage: LIFUnits, room: Room) -> None:
+    def __init__(self, stage: LIFUnits, room: Room, *, fed: bool) -> None:
         params, n_units = stage.params, len(stage.params.decay)
         super().__init__(
             room.numpy_dtype,
+            fed_lif_units_forward if fed else lif_units_forward,
+            lif_units_backward,
             filtered=params.current_decay is not None,
             surrogate=SURROGATES.index(params.surrogate),
             hard=params.reset == "hard",
@@ -56,10 +57,8 @@ class LIFRecord(Record):
 class LeakyRecord(Record):
     """Units that leak and integrate but never spike."""
 
-    kernels = leaky_units_forward, leaky_units_backward
-
     def __init__(self, stage: LeakyUnits, room: Room) -> None:
-        super().__init__(room.numpy_dtype)
+        super().__init__(room.numpy_dtype, leaky_units_forward, leaky_units_backward)
         self.n_units = n_units = len(stage.decay)
         self.point_to(decay=room.given(stage.decay))
         self.point_to(v=room.of_samples(n_units, n_parts=room.cut.n_parts + 1))
@@ -75,10 +74,14 @@ class LeakyRecord(Record):
 class DelaysRecord(Record):
     """Axonal delays; ``feeds_synapses``: what arrives is listed, and need not be found once more."""
 
-    kernels = delays_forward, delays_backward
-
     def __init__(self, stage: Delays, room: Room, *, feeds_synapses: bool) -> None:
-        super().__init__(room.numpy_dtype, central=stage.mode == "central", is_listed=feeds_synapses)
+        super().__init__(
+            room.numpy_dtype,
+            delays_forward,
+            delays_backward,
+            central=stage.mode == "central",
+            is_listed=feeds_synapses,
+        )
         steps, fraction = split(stage.steps, stage.mode, room.cut.n_steps)
         self.n_units = len(steps)
         self.point_to(steps=steps, fraction=np.ascontiguousarray(fraction, room.numpy_dtype))
@@ -94,10 +97,8 @@ class DelaysRecord(Record):
 class FactorsRecord(Record):
     """Constant factors on the units of each sample."""
 
-    kernels = factors_forward, factors_backward
-
     def __init__(self, stage: Factors, room: Room) -> None:
-        super().__init__(room.numpy_dtype)
+        super().__init__(room.numpy_dtype, factors_forward, factors_backward)
         self.point_to(factors=room.given(stage.factors))
 
 

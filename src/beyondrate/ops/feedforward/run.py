@@ -105,10 +105,11 @@ class Run:
         self, rows: SpikeRows, stage: Stage, before: Stage | None, after: Stage | None, n_units: int
     ) -> Record:
         if isinstance(stage, Synapses):
-            binary = isinstance(before, LIFUnits)
-            return SynapsesRecord(stage, self.room, rows if before is None else None, binary=binary)
+            given, binary = (rows if before is None else None), isinstance(before, LIFUnits)
+            feeds_lif = isinstance(after, LIFUnits)
+            return SynapsesRecord(stage, self.room, given, binary=binary, feeds_lif=feeds_lif)
         if isinstance(stage, LIFUnits):
-            return LIFRecord(stage, self.room)
+            return LIFRecord(stage, self.room, fed=isinstance(before, Synapses))
         if isinstance(stage, LeakyUnits):
             return LeakyRecord(stage, self.room)
         if isinstance(stage, Delays):

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from beyondrate.ops.feedforward.kernels.synapses import (
     TOO_MANY,
-    sum_transposed,
     synapses_backward,
     synapses_forward,
+    synapses_list,
 )
 from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import Synapses
@@ -19,13 +19,18 @@ from beyondrate.ops.sparse_linear import SpikeRows
 
 
 class SynapsesRecord(Record):
-    """Synapses that input spikes reach, ``rows``, or those of a stage, each 1 where they are ``binary``."""
+    """Synapses that input spikes reach, ``rows``, or those of a stage, each 1 where they are ``binary``.
 
-    kernels = synapses_forward, synapses_backward
+    Units that they feed (``feeds_lif``) sum themselves what is only listed here.
+    """
 
-    def __init__(self, stage: Synapses, room: Room, rows: SpikeRows | None, *, binary: bool) -> None:
+    def __init__(
+        self, stage: Synapses, room: Room, rows: SpikeRows | None, *, binary: bool, feeds_lif: bool
+    ) -> None:
         n_out, n_in = self.shape = stage.weight.shape
-        super().__init__(room.numpy_dtype, is_first=rows is not None, has_bias=stage.bias is not None)
+        forward = synapses_list if feeds_lif else synapses_forward
+        super().__init__(room.numpy_dtype, forward, synapses_backward)
+        self.columns |= {"is_first": rows is not None, "has_bias": stage.bias is not None}
         weight = room.given(stage.weight)
         bias = torch.zeros(n_out, dtype=room.dtype) if stage.bias is None else room.given(stage.bias)
         self.point_to(weight=weight, weight_t=weight.t().contiguous(), bias=bias)
@@ -58,8 +63,5 @@ class SynapsesRecord(Record):
             grads[lane] = 0
 
     def gradients(self) -> list[Tensor]:
-        grad_weight, grad_bias = self.of_lanes
-        weight = np.empty(self.shape, grad_weight.dtype)
-        sum_transposed(grad_weight, weight)
-        found = [weight, np.add.reduce(grad_bias)] if self.columns["has_bias"] else [weight]
-        return [torch.from_numpy(grad) for grad in found]
+        weight, bias = (torch.from_numpy(np.add.reduce(grads)) for grads in self.of_lanes)
+        return [weight.t(), bias] if self.columns["has_bias"] else [weight.t()]

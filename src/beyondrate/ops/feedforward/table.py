@@ -42,6 +42,7 @@ _OPTIONS = (
 _NUMBERS = "hard", "through_reset", "slope", "theta0", "adaptation", "rho", "most_quanta"
 _WHOLE = *_KERNELS, *_PLACES, *(f"{place}_moves" for place in _PLACES), *_SIZES, *_ADDRESSES, *_OPTIONS
 ROW = np.dtype([*((name, np.int64) for name in _WHOLE), *((name, np.float64) for name in _NUMBERS)])
+_EMPTY = dict.fromkeys(ROW.names or (), 0)
 
 Table: TypeAlias = Any  # of kernels: an array of rows, whose columns are their attributes
 Row: TypeAlias = Any
@@ -62,14 +63,18 @@ class Place(NamedTuple):
 
 
 class Record:
-    """What the table says of a stage; keeps alive what it says the address of."""
+    """What the table says of a stage; keeps alive what it says the address of.
 
-    kernels: tuple[Any, Any]  # what the stage does to a tile, forward and back
+    Args:
+        dtype: type of the numbers.
+        forward: the kernel that does to a tile what the stage does.
+        backward: the kernel that takes a tile's gradient back.
+        columns: numbers to write down.
+    """
 
-    def __init__(self, dtype: np.dtype[Any], **columns: float) -> None:
-        self.columns: dict[str, float] = columns
-        for name, kernel in zip(_KERNELS, self.kernels, strict=True):
-            self.columns[name] = _address(kernel, dtype)
+    def __init__(self, dtype: np.dtype[Any], forward: Any, backward: Any, **columns: float) -> None:  # noqa: ANN401
+        kernels = {"forward": _address(forward, dtype), "backward": _address(backward, dtype)}
+        self.columns: dict[str, float] = {**_EMPTY, **kernels, **columns}
         self._alive: dict[str, Any] = {}
 
     def put(self, **places: Place) -> None:
@@ -95,9 +100,8 @@ class Record:
 
 
 def table_of(records: Sequence[Record]) -> np.ndarray[Any, Any]:
-    """Return the table of some stages."""
-    rows = [tuple(record.columns.get(name, 0) for name in ROW.names or ()) for record in records]
-    return np.array(rows, ROW)
+    """Return the table of some stages: their columns in its order, and no more."""
+    return np.array([tuple(record.columns.values()) for record in records], ROW)
 
 
 @cache

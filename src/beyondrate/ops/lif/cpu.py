@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from beyondrate.ops.kernel import kernel, part_of_kernels
-from beyondrate.ops.lanes import Lanes, flushed, load, store, where, width
+from beyondrate.ops.lanes import Lanes, flushed, load, reciprocal, store, where, width
 from beyondrate.ops.lif.surrogate import SURROGATES
 
 _SUPERSPIKE, _ATAN, _TRIANGLE, _SIGMOID = (
@@ -49,7 +49,7 @@ def lif_forward(
                 v = flushed(b * after + inflow)
                 store(membrane, (n, t, j), left, v)
                 store(spikes, (n, t, j), left, where(v >= one, one, zero))
-                after = _after_reset(v, one, hard)
+                after = after_reset(v, one, hard)
             store(state_v, (n, j), left, after)
             if filtered:
                 store(state_u, (n, j), left, u)
@@ -96,7 +96,7 @@ def lif_backward(
             grad = carried
             for t in range(n_steps - 1, -1, -1):
                 before = load(membrane, (n, t - 1, j), left) if t > 0 else load(state_v, (n, j), left)
-                after_before = _after_reset(before, one, hard) if t > 0 else before
+                after_before = after_reset(before, one, hard) if t > 0 else before
                 spike_slope = _surrogate_derivative(v, one, surrogate, slope)
                 kept = where(v >= one, one - hard, one)
                 if through_reset == one:
@@ -121,7 +121,7 @@ def lif_backward(
 
 
 @part_of_kernels
-def _after_reset(v: Lanes, one: float, hard: float) -> Lanes:
+def after_reset(v: Lanes, one: float, hard: float) -> Lanes:
     """Return the membranes after the reset of those at or above the threshold."""
     return where(v >= one, v - (hard * v + (one - hard)), v)
 
@@ -131,9 +131,9 @@ def _surrogate_derivative(v: Lanes, one: float, surrogate: int, slope: float) ->
     """Return the surrogate of d spike / d membrane."""
     distance = slope * abs(v - one)
     if surrogate == _SUPERSPIKE:
-        return one / ((distance + one) * (distance + one))
+        return reciprocal((distance + one) * (distance + one))
     if surrogate == _ATAN:
-        return one / (distance * distance + one)
+        return reciprocal(distance * distance + one)
     if surrogate == _TRIANGLE:
         return where(distance >= one, one - one, one - distance)
     e = np.exp(-distance)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from beyondrate.ops.kernel import kernel
-from beyondrate.ops.lanes import bits, count_bits, load, lowest_bit, store, width, zeros
+from beyondrate.ops.kernel import kernel, part_of_kernels
+from beyondrate.ops.lanes import Lanes, bits, count_bits, load, lowest_bit, store, width, zeros
 
 
 @kernel
@@ -28,22 +28,37 @@ def sum_weights(
     for j in range(0, n_out, width(out)):
         left = n_out - j
         for row in range(start, stop):
-            total = load(bias, j, left)
-            k, end = indptr[row], indptr[row + 1]
-            while k + 4 <= end:  # four at a time: the next sum waits for the last one
-                w_a, w_b = load(weight_t, (units[k], j), left), load(weight_t, (units[k + 1], j), left)
-                w_c, w_d = load(weight_t, (units[k + 2], j), left), load(weight_t, (units[k + 3], j), left)
-                if len(values) == 0:
-                    total += (w_a + w_b) + (w_c + w_d)
-                else:
-                    first = values[k] * w_a + values[k + 1] * w_b
-                    total += first + (values[k + 2] * w_c + values[k + 3] * w_d)
-                k += 4
-            while k < end:
-                w_a = load(weight_t, (units[k], j), left)
-                total += w_a if len(values) == 0 else values[k] * w_a
-                k += 1
-            store(out, (row, j), left, total)
+            store(out, (row, j), left, sum_of_row(indptr, units, values, weight_t, bias, row, j, left))
+
+
+@part_of_kernels
+def sum_of_row(
+    indptr: np.ndarray,
+    units: np.ndarray,
+    values: np.ndarray,
+    weight_t: np.ndarray,
+    bias: np.ndarray,
+    row: int,
+    j: int,
+    left: int,
+) -> Lanes:
+    """Return the bias plus the weights of a row's active units, from output j on."""
+    total = load(bias, j, left)
+    k, end = indptr[row], indptr[row + 1]
+    while k + 4 <= end:  # four at a time: the next sum waits for the last one
+        w_a, w_b = load(weight_t, (units[k], j), left), load(weight_t, (units[k + 1], j), left)
+        w_c, w_d = load(weight_t, (units[k + 2], j), left), load(weight_t, (units[k + 3], j), left)
+        if len(values) == 0:
+            total += (w_a + w_b) + (w_c + w_d)
+        else:
+            first = values[k] * w_a + values[k + 1] * w_b
+            total += first + (values[k + 2] * w_c + values[k + 3] * w_d)
+        k += 4
+    while k < end:
+        w_a = load(weight_t, (units[k], j), left)
+        total += w_a if len(values) == 0 else values[k] * w_a
+        k += 1
+    return total
 
 
 @kernel

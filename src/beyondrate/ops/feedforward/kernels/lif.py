@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from beyondrate.ops.addresses import array_at
+from beyondrate.ops.feedforward.kernels.synapses import lists, weights
 from beyondrate.ops.feedforward.kernels.views import FIRST, rows_at, samples_at, seam_at
 from beyondrate.ops.feedforward.table import Row, Table
 from beyondrate.ops.feedforward.tiles import Tile
 from beyondrate.ops.kernel import kernel, part_of_kernels
-from beyondrate.ops.lif.cpu import leaky_backward, leaky_forward, lif_backward, lif_forward
+from beyondrate.ops.lanes import flushed, load, store, where, width
+from beyondrate.ops.lif.cpu import after_reset, leaky_backward, leaky_forward, lif_backward, lif_forward
+from beyondrate.ops.sparse_linear.cpu import sum_of_row
 
 
 @kernel
@@ -24,6 +27,58 @@ def lif_units_forward(stages: Table, s: int, tile: Tile, scratch: int, again: bo
     v = _carried_over(stage.v, stage, tile, like)
     u = _carried_over(stage.u, stage, tile, like) if stage.filtered else v
     lif_forward(current, decay, current_decay, number(stage.hard), spikes, membrane, v, u, FIRST, n)
+
+
+@kernel
+def fed_lif_units_forward(
+    stages: Table, s: int, tile: Tile, scratch: int, again: bool, like: np.ndarray
+) -> None:
+    """Do the same with currents that are left to be summed here, which so never leave registers."""
+    stage, synapses, number = stages[s], stages[s - 1], like.dtype.type
+    spikes = rows_at(stage.out, stage.out_moves, scratch, tile, stage.n_out, like)
+    membrane = rows_at(stage.membrane, stage.membrane_moves, scratch, tile, stage.n_out, like)
+    v = _carried_over(stage.v, stage, tile, like)
+    u = _carried_over(stage.u, stage, tile, like) if stage.filtered else v
+    given = *lists(synapses, tile, scratch, like), *weights(synapses, like), *_decays(stage, like)
+    _sum_and_fire(*given, number(stage.hard), spikes, membrane, v, u)
+
+
+@kernel
+def _sum_and_fire(
+    indptr: np.ndarray,
+    units: np.ndarray,
+    values: np.ndarray,
+    weight_t: np.ndarray,
+    bias: np.ndarray,
+    decay: np.ndarray,
+    current_decay: np.ndarray,
+    hard: float,
+    spikes: np.ndarray,
+    membrane: np.ndarray,
+    state_v: np.ndarray,
+    state_u: np.ndarray,
+) -> None:
+    """Do what ``sum_weights`` does and then ``lif_forward``."""
+    zero, one = spikes.dtype.type(0), spikes.dtype.type(1)
+    n_steps, n_units = spikes.shape[1:]
+    filtered = len(current_decay) > 0
+    for n in range(len(spikes)):
+        for j in range(0, n_units, width(spikes)):
+            left = n_units - j
+            b, after = load(decay, j, left), load(state_v, (n, j), left)
+            a, u = (load(current_decay, j, left), load(state_u, (n, j), left)) if filtered else (b, after)
+            for t in range(n_steps):
+                inflow = sum_of_row(indptr, units, values, weight_t, bias, n * n_steps + t, j, left)
+                if filtered:
+                    u = flushed(a * u + inflow)
+                    inflow = u
+                v = flushed(b * after + inflow)
+                store(membrane, (n, t, j), left, v)
+                store(spikes, (n, t, j), left, where(v >= one, one, zero))
+                after = after_reset(v, one, hard)
+            store(state_v, (n, j), left, after)
+            if filtered:
+                store(state_u, (n, j), left, u)
 
 
 @kernel

@@ -18,7 +18,6 @@ from beyondrate.ops.sparse_linear.cpu import (
     take_values,
 )
 
-_BLOCK = 16  # numbers of a line of the cache
 TOO_MANY = 4  # more than there are may be written at the end of a list, see ``list_active``
 
 
@@ -26,19 +25,16 @@ TOO_MANY = 4  # more than there are may be written at the end of a list, see ``l
 def synapses_forward(stages: Table, s: int, tile: Tile, scratch: int, again: bool, like: np.ndarray) -> None:
     """Sum the weights of active units; those of a hidden stage are listed first, if not done already."""
     stage = stages[s]
-    n_in, n_out = stage.n_in, stage.n_out
-    lane, _, _, row, begins_lane, _, _ = tile
-    indptr, units, values = _lists(stage, tile, scratch, like)
-    if not (stage.is_first or again):
-        x = flat_rows_at(stage.x, stage.x_moves, scratch, tile, n_in, like)
-        if begins_lane or not stage.lists_move:
-            indptr[0] = row * n_in + TOO_MANY * lane if stage.lists_move else 0
-        list_active(x, indptr, units)
-        if not stage.binary:
-            take_values(x, indptr, units, values)
-    out = flat_rows_at(stage.out, stage.out_moves, scratch, tile, n_out, like)
-    weight_t, bias = array_at(stage.weight_t, (n_in, n_out), like), array_at(stage.bias, (n_out,), like)
-    sum_weights(indptr, units, values, weight_t, bias, out, FIRST, len(out))
+    _list_active(stage, tile, scratch, again, like)
+    indptr, units, values = lists(stage, tile, scratch, like)
+    out = flat_rows_at(stage.out, stage.out_moves, scratch, tile, stage.n_out, like)
+    sum_weights(indptr, units, values, *weights(stage, like), out, FIRST, len(out))
+
+
+@kernel
+def synapses_list(stages: Table, s: int, tile: Tile, scratch: int, again: bool, like: np.ndarray) -> None:
+    """List active units only: the stage that the synapses feed sums itself."""
+    _list_active(stages[s], tile, scratch, again, like)
 
 
 @kernel
@@ -48,7 +44,7 @@ def synapses_backward(stages: Table, s: int, tile: Tile, scratch: int, again: bo
     n_in, n_out = stage.n_in, stage.n_out
     grad = flat_rows_at(stage.grad_out, stage.grad_out_moves, scratch, tile, n_out, like)
     grad_weight, grad_bias = _gradients(stage, tile[0], like)
-    indptr, units, values = _lists(stage, tile, scratch, like)
+    indptr, units, values = lists(stage, tile, scratch, like)
     add_weight_gradient(indptr, units, values, grad, grad_weight, FIRST, len(grad))
     if stage.has_bias:
         add_rows(grad, grad_bias, FIRST, len(grad))
@@ -59,7 +55,28 @@ def synapses_backward(stages: Table, s: int, tile: Tile, scratch: int, again: bo
 
 
 @part_of_kernels
-def _lists(
+def _list_active(stage: Row, tile: Tile, scratch: int, again: bool, like: np.ndarray) -> None:
+    """List a hidden stage's active units, if not done already."""
+    lane, _, _, row, begins_lane, _, _ = tile
+    if not (stage.is_first or again):
+        indptr, units, values = lists(stage, tile, scratch, like)
+        x = flat_rows_at(stage.x, stage.x_moves, scratch, tile, stage.n_in, like)
+        if begins_lane or not stage.lists_move:
+            indptr[0] = row * stage.n_in + TOO_MANY * lane if stage.lists_move else 0
+        list_active(x, indptr, units)
+        if not stage.binary:
+            take_values(x, indptr, units, values)
+
+
+@part_of_kernels
+def weights(stage: Row, like: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the weights, a row for each unit that they come from, and the bias."""
+    weight_t = array_at(stage.weight_t, (stage.n_in, stage.n_out), like)
+    return weight_t, array_at(stage.bias, (stage.n_out,), like)
+
+
+@part_of_kernels
+def lists(
     stage: Row, tile: Tile, scratch: int, like: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the lists of active units of a tile's rows; lanes whose lists move have one end more each."""
@@ -106,25 +123,3 @@ def product(x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
                 a = fma(x[row, k], load(weight, (k, j), left), a)
             store(out, (row, j), left, a)
             row += 1
-
-
-@kernel
-def sum_transposed(of_lanes: np.ndarray, total: np.ndarray) -> None:
-    """Fill ``total``, (out, in), with the sum of what the lanes found, (lane, in, out).
-
-    A block at a time, because columns of all of ``total`` would leave the cache before they are full.
-    """
-    n_lanes, n_in, n_out = of_lanes.shape
-    block = np.empty((_BLOCK, width(of_lanes)), of_lanes.dtype)
-    for first in range(0, n_in, _BLOCK):
-        n = min(_BLOCK, n_in - first)
-        for j in range(0, n_out, width(of_lanes)):
-            left = n_out - j
-            for i in range(n):
-                row = zeros(of_lanes)
-                for lane in range(n_lanes):
-                    row += load(of_lanes, (lane, first + i, j), left)
-                store(block, (i, 0), width(of_lanes), row)
-            for k in range(min(left, width(of_lanes))):
-                for i in range(n):
-                    total[j + k, first + i] = block[i, k]
