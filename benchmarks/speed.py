@@ -36,7 +36,7 @@ def page(result: dict[str, Any]) -> str:
         "# How fast",
         "",
         f"Measured on {record['processor']}, {record['threads']} threads; {record['rounds']} rounds, all "
-        "ways in turns in one process, short ones right after an untimed run of their own; medians and "
+        "ways in turns in one process, short ones right after a tenth of a second of their own; medians and "
         "quartiles of seconds by the clock.",
         f"{versions}. Made by `python benchmarks/speed.py`; on your machine: `beyondrate bench --against …`.",
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
 import numpy as np
 import pytest
@@ -19,14 +20,21 @@ SMALL = Size(batch=3, n_steps=7, n_units=11, hidden=(5, 4), n_classes=3, density
 
 @pytest.mark.parametrize(("long_s", "turn"), [(math.inf, ["a", "a", "b", "b"]), (0, ["a", "b"])])
 def test_ways_are_timed_in_turns_after_one_round_that_does_not_count(long_s, turn, monkeypatch):
-    """Short ones follow an untimed run of their own."""
+    """Short ones follow untimed runs of their own, one at least."""
     monkeypatch.setattr("beyondrate.bench.timing.LONG_S", long_s)
+    monkeypatch.setattr("beyondrate.bench.timing.WARM_UP_S", 0)
     called = []
     timings = in_turns({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, rounds=2)
     assert called == ["a", "b", *turn, *turn]
     assert all(len(t.wall_s) == len(t.cpu_s) == 2 for t in timings.values())
     low, high = timings["a"].quartiles_s
     assert 0 <= low <= timings["a"].median_s <= high
+
+
+def test_short_work_warms_up_for_as_long_as_it_says():
+    called = []
+    in_turns({"short": lambda: called.append(time.sleep(0.02))}, rounds=1)
+    assert 4 <= len(called) <= 7  # one that does not count, those of a tenth of a second, the one timed
 
 
 def test_random_rows_have_the_density_that_was_asked_for():

@@ -15,6 +15,7 @@ Run = Callable[[], object]
 FEWEST_ROUNDS = 3  # that give a median and quartiles
 REST_S = 0.02  # before each turn: OpenMP's threads of the one before spin for a while
 LONG_S = 0.3  # a run so long starts no faster after another of its kind
+WARM_UP_S = 0.1  # of shorter ones: by then processors are awake and the caches hold what they need
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def in_turns(
 ) -> dict[str, Timing]:
     """Time each run once a round, after one round that is not counted, in which kernels compile.
 
-    What takes less than LONG_S runs twice in its turn, and the second time counts: in training, too, a step
-    follows a step, and finds its weights in the cache. After FEWEST_ROUNDS no other round begins when
-    ``at_most_s`` seconds by the clock are over.
+    What takes less than LONG_S runs untimed for WARM_UP_S in its turn, at least once, before the run that
+    counts: in training, too, a step follows many, and finds its weights in the cache. After FEWEST_ROUNDS
+    no other round begins when ``at_most_s`` seconds by the clock are over.
 
     Example:
         >>> timings = in_turns({"nothing": lambda: None}, rounds=3)
@@ -69,7 +70,7 @@ def in_turns(
             break
         for index, (name, run) in enumerate(runs.items(), start=1):
             time.sleep(REST_S)
-            if took_s[name] < LONG_S:
+            for _ in range(_n_untimed(took_s[name])):
                 run()
             wall_before, cpu_before = time.perf_counter(), time.process_time()
             run()
@@ -80,3 +81,8 @@ def in_turns(
                 cpu[name].append(cpu_s)
             progress(done * len(runs) + index, (rounds + 1) * len(runs), name)
     return {name: Timing(wall[name], cpu[name]) for name in runs}
+
+
+def _n_untimed(took_s: float) -> int:
+    """Return how often work that took so long is to run before it is timed."""
+    return max(1, math.ceil(WARM_UP_S / took_s)) if took_s < LONG_S else 0

@@ -39,7 +39,7 @@ class GammaRecord(Record):
         self.point_to(grad_gain=self.per_sample[0], grad_bias=self.per_sample[1])
 
     def gradients(self) -> list[Tensor]:
-        return [torch.from_numpy(np.add.reduce(g[0].numpy())) for g in self.per_sample]
+        return [torch.from_numpy(np.add.reduce(g.numpy())) for g in self.per_sample]
 
 
 class SigmaDeltaRecord(Record):

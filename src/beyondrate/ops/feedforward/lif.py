@@ -41,8 +41,7 @@ class LIFRecord(Record):
         states = {"v": "decay", "u": "current_decay"}
         self.states = dict(list(states.items())[: len(stage.tensors())])  # without a filter there is no u
         for decay, (state, name) in zip(stage.tensors(), self.states.items(), strict=True):
-            at_seams = room.of_samples(n_units, n_parts=room.cut.n_parts + 1)
-            self.point_to(**{name: room.given(decay), state: at_seams})
+            self.point_to(**{name: room.given(decay), state: room.at_seams(n_units)})
         self.put(membrane=room.rows(n_units))
 
     def prepare_gradients(self, room: Room) -> None:
@@ -61,7 +60,7 @@ class LeakyRecord(Record):
         super().__init__(room.numpy_dtype, leaky_units_forward, leaky_units_backward)
         self.n_units = n_units = len(stage.decay)
         self.point_to(decay=room.given(stage.decay))
-        self.point_to(v=room.of_samples(n_units, n_parts=room.cut.n_parts + 1))
+        self.point_to(v=room.at_seams(n_units))
 
     def prepare_gradients(self, room: Room) -> None:
         self.grad_decay = room.of_samples(self.n_units)
@@ -103,5 +102,5 @@ class FactorsRecord(Record):
 
 
 def _sum(per_sample: Tensor) -> Tensor:
-    """Return the sum over samples, of one piece."""
-    return torch.from_numpy(np.add.reduce(per_sample[0].numpy()))
+    """Return the sum over samples."""
+    return torch.from_numpy(np.add.reduce(per_sample.numpy()))

@@ -80,9 +80,13 @@ class Room:
         """Return a tensor's numbers as kernels read them."""
         return tensor.detach().to(self.dtype).contiguous()
 
-    def of_samples(self, *shape: int, n_parts: int = 1) -> Tensor:
-        """Return zeros, so many of each sample."""
-        return torch.zeros(n_parts, self.cut.n_samples, *shape, dtype=self.dtype)
+    def of_samples(self, *shape: int) -> Tensor:
+        """Return zeros, so many for each sample."""
+        return torch.zeros(self.cut.n_samples, *shape, dtype=self.dtype)
+
+    def at_seams(self, n_units: int) -> Tensor:
+        """Return zeros, one for each unit and sample where a piece of its sequence begins or ends."""
+        return torch.zeros(self.cut.n_parts + 1, self.cut.n_samples, n_units, dtype=self.dtype)
 
 
 def places(stages: Sequence[Stage], sizes: Sequence[int], room: Room) -> list[dict[str, Place]]:
