@@ -44,7 +44,7 @@ def array_at(_context: Any, address: Any, shape: Any, like: Any) -> Any:  # noqa
 
 @emitted
 def call_at(_context: Any, address: Any, arguments: Any) -> Any:  # noqa: ANN401
-    """Call the kernel at an address, which returns nothing, with a tuple of arguments of just its types."""
+    """Call the kernel at an address, which returns and raises nothing; arguments are of just its types."""
 
     def emit(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ANN401
         convention, kinds = context.call_conv, list(signature.args[1])

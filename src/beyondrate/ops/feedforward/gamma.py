@@ -5,6 +5,9 @@ They keep what walking back needs, because going forward through them once more 
 
 from __future__ import annotations
 
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +21,7 @@ from beyondrate.ops.feedforward.kernels.gamma import (
 from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import GammaMemories, SigmaDeltaUnits
 from beyondrate.ops.feedforward.table import Record
-from beyondrate.ops.gamma.cpu import chain_of
+from beyondrate.ops.gamma.cpu import Chain, chain_of
 from beyondrate.ops.sigma_delta.custom import backward_matrix, forward_matrix
 
 _CHAIN = "matrix", "pairs", "begin", "end"
@@ -58,8 +61,19 @@ class SigmaDeltaRecord(Record):
             most_quanta=params.most_quanta,
             gated=stage.gated,
         )
-        for make, suffix in ((forward_matrix, ""), (backward_matrix, "_back")):
-            chain = chain_of(room.given(make(stage.transition, params.code == "sum")).numpy())
+        transition = room.given(stage.transition).numpy()
+        chains = _chains_of_code(transition.tobytes(), n_buckets, transition.dtype, params.code == "sum")
+        for suffix, chain in zip(("", "_back"), chains, strict=True):
             self.point_to(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
         self.point_to(state=room.of_samples(n_buckets, n_units))
         self.put(flags=room.rows(n_units, torch.uint8))
+
+
+@lru_cache(maxsize=16)
+def _chains_of_code(
+    transition: bytes, n_buckets: int, dtype: np.dtype[Any], use_sum: bool
+) -> tuple[Chain, Chain]:
+    """Return what advances an encoder's memory and what takes its gradient back: the same for every batch."""
+    matrix = torch.from_numpy(np.frombuffer(transition, dtype).reshape(n_buckets, n_buckets).copy())
+    forth, back = forward_matrix(matrix, use_sum), backward_matrix(matrix, use_sum)
+    return chain_of(forth.contiguous().numpy()), chain_of(back.contiguous().numpy())
