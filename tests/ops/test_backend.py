@@ -204,6 +204,21 @@ def test_kernels_first_on_threads_side_by_side(with_threads):
     assert found == {"kernels": 3, "torch": 1, "first": 3, "second": 3, "later": 3}
 
 
+def test_no_piece_is_left_at_work_when_one_fails(with_threads):
+    """Kernels write where an address says: memory must not go while one of them is at it."""
+    ended = []
+
+    def piece(start, stop):
+        if start == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        ended.append(start)
+
+    with with_threads(2), pytest.raises(KeyboardInterrupt):
+        threads.in_pieces(piece, 2, 1 << 20)
+    assert ended == [1]
+
+
 def test_kernels_first_leaves_torch_one_thread_and_the_kernels_all(with_threads):
     used = set()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -33,7 +33,10 @@ def in_pieces(kernel: Callable[[int, int], None], n_items: int, work_per_item: i
     n_pieces = max(1, min(_n_threads(), n_items, enough))
     edges = [n_items * piece // n_pieces for piece in range(n_pieces + 1)]
     running = [_pool(os.getpid()).submit(kernel, *edge) for edge in pairwise(edges[1:])]
-    kernel(edges[0], edges[1])
+    try:
+        kernel(edges[0], edges[1])
+    finally:
+        wait(running)  # what they write to may be gone once this returns, by Ctrl-C too
     for piece in running:
         piece.result()
 
