@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -60,3 +62,10 @@ def test_threads_change_no_bit(own: ModuleType):
         torch.set_num_threads(before)
     assert found[0][0].mean() > 0.05
     assert all(torch.equal(one, two) for one, two in zip(*found, strict=True))
+
+
+def test_the_page_says_what_was_measured(script: Callable[[str], ModuleType]):
+    benchmark = script("own_neuron")
+    measured = json.loads(benchmark.RESULT.read_text(encoding="utf-8"))
+    for row in benchmark.rows(measured["median_cpu_ms"]):
+        assert row in PAGE.read_text(encoding="utf-8")
