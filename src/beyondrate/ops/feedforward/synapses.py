@@ -15,6 +15,7 @@ from beyondrate.ops.feedforward.kernels.synapses import (
 from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import Synapses
 from beyondrate.ops.feedforward.table import Record
+from beyondrate.ops.lanes import BYTES
 from beyondrate.ops.sparse_linear import SpikeRows
 
 
@@ -35,6 +36,7 @@ class SynapsesRecord(Record):
         bias = torch.zeros(n_out, dtype=room.dtype) if stage.bias is None else room.given(stage.bias)
         self.point_to(weight=weight, weight_t=weight.t().contiguous(), bias=bias)
         if rows is None:
+            self.columns["panel"] = room.scratch(n_out * BYTES, torch.uint8).address
             self._make_room_for_lists(room, n_in, binary=binary)
         else:
             indptr, units = rows.indptr.to(torch.int64), rows.units.to(torch.int32)
@@ -54,9 +56,10 @@ class SynapsesRecord(Record):
 
     def prepare_gradients(self, room: Room) -> None:
         n_out, n_in = self.shape
-        dtype, n_lanes = room.numpy_dtype, room.cut.n_lanes
-        self.of_lanes = np.empty((n_lanes, n_in, n_out), dtype), np.empty((n_lanes, n_out), dtype)
-        self.point_to(grad_weight=self.of_lanes[0], grad_bias=self.of_lanes[1])
+        shapes = (room.cut.n_lanes, n_in, n_out), (room.cut.n_lanes, n_out)
+        weight, bias = (torch.empty(shape, dtype=room.dtype) for shape in shapes)
+        self.point_to(grad_weight=weight, grad_bias=bias)
+        self.of_lanes = weight.numpy(), bias.numpy()
 
     def begin(self, lane: int) -> None:
         for grads in self.of_lanes:

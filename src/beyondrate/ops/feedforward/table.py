@@ -23,7 +23,7 @@ _PLACES = "x", "out", "grad_out", "grad_x", "membrane", "flags"
 _KERNELS = "forward", "backward"
 _SIZES = "n_in", "n_out", "n_samples", "n_buckets", "n_listed"
 _ADDRESSES = (
-    *("weight", "weight_t", "bias", "indptr", "units", "values", "grad_weight", "grad_bias"),
+    *("weight", "weight_t", "bias", "panel", "indptr", "units", "values", "grad_weight", "grad_bias"),
     *("decay", "current_decay", "v", "u", "grad_v", "grad_u", "grad_decay", "grad_current_decay"),
     *("steps", "fraction", "grad_steps", "factors", "gain", "grad_gain", "state"),
     *("matrix", "pairs", "begin", "end", "matrix_back", "pairs_back", "begin_back", "end_back"),

@@ -87,14 +87,14 @@ def _weight_gradient(indptr: Tensor, units: Tensor, values: Tensor, grad_out: Te
     shape = n_units, grad_out.shape[1]
     work = int(indptr[-1]) * grad_out.shape[1]
     add = partial(cpu.add_weight_gradient, *views)
-    return _sum_over_rows(add, shape, len(grad_out), work, views[3].dtype).t().contiguous()
+    return _sum_over_rows(add, shape, len(grad_out), work, grad_out.dtype).t().contiguous()
 
 
 def _bias_gradient(grad_out: Tensor) -> Tensor:
     from beyondrate.ops.sparse_linear import cpu
 
-    (rows,) = _numpy(grad_out)
-    return _sum_over_rows(partial(cpu.add_rows, rows), rows.shape[1:], len(rows), rows.size, rows.dtype)
+    add = partial(cpu.add_rows, *_numpy(grad_out))
+    return _sum_over_rows(add, grad_out.shape[1:], len(grad_out), grad_out.numel(), grad_out.dtype)
 
 
 def _sum_over_rows(
@@ -102,11 +102,11 @@ def _sum_over_rows(
     shape: tuple[int, ...],
     n_rows: int,
     work: int,
-    dtype: np.dtype[Any],
+    dtype: torch.dtype,
 ) -> Tensor:
     """Sum over rows in chunks that depend on the work only, so that the number of threads changes no bit."""
     n_chunks = max(1, min(_MOST_CHUNKS, n_rows, work // _WORK_PER_CHUNK))
-    totals = np.zeros((n_chunks, *shape), dtype)
+    totals = torch.zeros(n_chunks, *shape, dtype=dtype).numpy()  # torch's begin at a line of the cache
 
     def chunks(first: int, last: int) -> None:
         for chunk in range(first, last):

@@ -51,7 +51,8 @@ def synapses_backward(stages: Table, s: int, tile: Tile, scratch: int, again: bo
     if not stage.is_first:
         grad_x = flat_rows_at(stage.grad_x, stage.grad_x_moves, scratch, tile, n_in, like)
         weight = array_at(stage.weight, (n_out, n_in), like)
-        product(grad, weight, grad_x)
+        panel = array_at(stage.panel + scratch, (n_out, width(like)), like)
+        product(grad, weight, panel, grad_x)
 
 
 @part_of_kernels
@@ -98,16 +99,22 @@ def _gradients(stage: Row, lane: int, like: np.ndarray) -> tuple[np.ndarray, np.
 
 
 @kernel
-def product(x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
-    """Set ``out`` to ``x @ weight``: sums of four rows at a time stay in registers."""
+def product(x: np.ndarray, weight: np.ndarray, panel: np.ndarray, out: np.ndarray) -> None:
+    """Set ``out`` to ``x @ weight``: sums of four rows at a time stay in registers.
+
+    The columns of the weights that are at work are copied to ``panel``: where they are, a row's length apart,
+    too many of them would fall on the same lines of the cache.
+    """
     n_rows, n_terms, n_out = len(x), len(weight), out.shape[1]
     for j in range(0, n_out, width(out)):
         left = n_out - j
+        for k in range(n_terms):
+            store(panel, (k, FIRST), width(out), load(weight, (k, j), left))
         row = 0
         while row + 4 <= n_rows:
             a, b, c, d = zeros(out), zeros(out), zeros(out), zeros(out)
             for k in range(n_terms):
-                weights = load(weight, (k, j), left)
+                weights = load(panel, (k, FIRST), width(out))
                 a = fma(x[row, k], weights, a)
                 b = fma(x[row + 1, k], weights, b)
                 c = fma(x[row + 2, k], weights, c)
@@ -120,6 +127,6 @@ def product(x: np.ndarray, weight: np.ndarray, out: np.ndarray) -> None:
         while row < n_rows:
             a = zeros(out)
             for k in range(n_terms):
-                a = fma(x[row, k], load(weight, (k, j), left), a)
+                a = fma(x[row, k], load(panel, (k, FIRST), width(out)), a)
             store(out, (row, j), left, a)
             row += 1
