@@ -8,7 +8,7 @@ function that calls and half from the one that is called.
 
 Inside are the numba kernels and the functions of torch and numpy that ops/ calls. The own time of ops/ is
 given apart, because a profiler cannot tell its Python from its operators, such as @, which are products. All
-else is outside: autograd, the optimiser, the linear algebra of the probes, files, statistics.
+else is outside: autograd, the linear algebra of the probes, files, statistics.
 """
 
 import argparse

@@ -20,6 +20,7 @@ from beyondrate.bench.networks import DT_S, PEERS, Size
 from beyondrate.bench.timing import Run
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import SpikingGammaNet, SpikingNet, initialise_from_data
+from beyondrate.ops.adam import ParameterGroup, adam
 from beyondrate.ops.sparse_linear import SpikeRows
 from beyondrate.ops.threads import kernels_first
 from beyondrate.training.inputs import BinnedInput
@@ -61,16 +62,25 @@ def random_rows(size: Size) -> SpikeRows:
 
 
 def training_step(network: nn.Module, x: SpikeRows | Tensor, n_classes: int) -> Run:
-    """Return what does one update of a network: forward, backward and Adam, in one kernel as in ``fit``."""
-    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4, fused=True)
+    """Return what does one update of a network: forward, backward and Adam.
+
+    Networks of this package run as ``fit`` runs them, which clips the gradient too; others with torch's
+    optimiser, in one kernel.
+    """
     n_samples = x.n_samples if isinstance(x, SpikeRows) else len(x)
     labels = torch.arange(n_samples) % n_classes
+    parameters = list(network.parameters())
+    if isinstance(network, SpikingNet | SpikingGammaNet):
+        update: Callable[[], object] = adam([ParameterGroup(parameters, 1e-4)], clip=1.0).update
+    else:
+        update = torch.optim.Adam(parameters, lr=1e-4, fused=True).step
 
     def step() -> None:
-        with kernels_first() if getattr(network, "runs_in_stages", False) else nullcontext():  # as fit does
-            optimiser.zero_grad(set_to_none=True)
+        with kernels_first() if getattr(network, "runs_in_stages", False) else nullcontext():
+            for parameter in parameters:
+                parameter.grad = None
             cross_entropy(network(x).mean(1), labels).backward()
-            optimiser.step()
+            update()
 
     return step
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from beyondrate.errors import InputError
 from beyondrate.events import SpikeTrains
 from beyondrate.nn import Loss, SpikingGammaNet
 from beyondrate.nn.lif_traces import LIFRule
+from beyondrate.ops.adam import ParameterGroup, adam
 from beyondrate.ops.threads import kernels_first
 from beyondrate.progress import Progress, silent
 from beyondrate.training.finite import check_weights, finite
@@ -145,12 +147,14 @@ def fit(
     inputs = BinnedInput(train, dt_s, as_rows=as_rows, device=device)
     labels = torch.from_numpy(np.array(train.labels)).to(device)
     rng = np.random.default_rng(seed)
-    optimiser = torch.optim.Adam(_parameter_groups(model, settings), fused=True)
     updates = settings.epochs * math.ceil(len(train) / settings.batch_size)
     if update_every is not None:
         updates *= math.ceil(train.n_steps(dt_s) / update_every)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, one_cycle(updates, settings.warm_up))
-    learn = _learner(model, loss, settings, optimiser, schedule, update_every, lif_rule)
+    cycle = one_cycle(updates, settings.warm_up)
+    if update_every is None and lif_rule is None:
+        learn = _from_whole_samples(model, loss, settings, cycle)
+    else:
+        learn = _online(model, loss, settings, cycle, update_every, lif_rule)
 
     started = time.perf_counter()
     train_losses, validation_losses, accuracies = [], [], []
@@ -265,38 +269,51 @@ def _train_epoch(
     return total / len(order)
 
 
-def _learner(
+def _from_whole_samples(
+    model: nn.Module, loss: Loss, settings: TrainingSettings, cycle: Callable[[int], float]
+) -> Learner:
+    """Return what learns from a batch of whole samples and returns its loss."""
+    optimiser = adam(_parameter_groups(model, settings), clip=settings.clip)
+    parameters = list(model.parameters())  # walking through the modules at every update takes time
+    constraints = _methods(model, "constrain")
+    n_updates = itertools.count()
+
+    def learn(x: Any, labels: Int64[Tensor, " batch"]) -> float:  # noqa: ANN401
+        for parameter in parameters:
+            parameter.grad = None
+        loss_tensor = loss(model(x), labels)
+        loss_tensor.backward()
+        value = finite(loss_tensor.item(), "training loss")
+        finite(optimiser.update(cycle(next(n_updates))), "norm of the gradient")
+        for constrain in constraints:
+            constrain()
+        return value
+
+    return learn
+
+
+def _online(
     model: nn.Module,
     loss: Loss,
     settings: TrainingSettings,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LambdaLR,
+    cycle: Callable[[int], float],
     update_every: int | None,
     lif_rule: LIFRule | None,
 ) -> Learner:
-    """Return what learns from a batch and returns its loss: from whole samples, or online."""
+    """Return what learns from a batch step by step and returns its mean loss."""
+    groups = [
+        {"params": group.parameters, "lr": group.learning_rate, "weight_decay": group.weight_decay}
+        for group in _parameter_groups(model, settings)
+    ]
+    optimiser = torch.optim.Adam(groups, fused=True)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, cycle)
     constraints = _methods(model, "constrain")
-    parameters = list(model.parameters())  # walking through the modules at every update takes time
 
     def updated() -> None:
         schedule.step()
         for constrain in constraints:
             constrain()
 
-    def from_whole_samples(x: Any, labels: Int64[Tensor, " batch"]) -> float:  # noqa: ANN401
-        for parameter in parameters:
-            parameter.grad = None
-        loss_tensor = loss(model(x), labels)
-        loss_tensor.backward()
-        norm = nn.utils.clip_grad_norm_(parameters, settings.clip)
-        value = finite(loss_tensor.item(), "training loss")
-        finite(norm.item(), "norm of the gradient")
-        optimiser.step()
-        updated()
-        return value
-
-    if update_every is None and lif_rule is None:
-        return from_whole_samples
     return OnlineTrainer(
         model,
         optimiser,
@@ -308,8 +325,8 @@ def _learner(
     ).trial
 
 
-def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict[str, Any]]:
-    """Return the trained parameters by learning rate and weight decay, as Adam takes them."""
+def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[ParameterGroup]:
+    """Return the trained parameters by learning rate and weight decay."""
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     own_rate: dict[str, float] = {}
     for end, rate in sorted(settings.learning_rates.items(), key=lambda item: len(item[0])):
@@ -324,7 +341,7 @@ def _parameter_groups(model: nn.Module, settings: TrainingSettings) -> list[dict
     for name, parameter in trained.items():
         decay = settings.weight_decay if name.endswith("weight") else 0.0
         groups.setdefault((own_rate.get(name, settings.learning_rate), decay), []).append(parameter)
-    return [{"params": alike, "lr": rate, "weight_decay": decay} for (rate, decay), alike in groups.items()]
+    return [ParameterGroup(alike, rate, decay) for (rate, decay), alike in groups.items()]
 
 
 def redrawn(train: SpikeTrains, drawn: SpikeTrains) -> SpikeTrains:
