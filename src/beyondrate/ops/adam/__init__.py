@@ -59,8 +59,8 @@ def adam(groups: Sequence[ParameterGroup], *, clip: float, backend: Backend | No
         >>> weight = torch.tensor([1.0, 2.0], requires_grad=True)
         >>> learning = adam([ParameterGroup([weight], learning_rate=0.1)], clip=1.0)
         >>> weight.square().sum().backward()
-        >>> round(learning.update(), 3), weight.tolist()
-        (4.472, [0.8999999761581421, 1.899999976158142])
+        >>> round(learning.update(), 3), [round(x, 3) for x in weight.tolist()]
+        (4.472, [0.9, 1.9])
     """
     parameters = [parameter for group in groups for parameter in group.parameters]
     if not parameters:
