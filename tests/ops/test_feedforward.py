@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from dataclasses import fields, replace
 
 import pytest
@@ -20,11 +21,10 @@ from beyondrate.ops.feedforward import (
     feedforward,
     tiles,
 )
-from beyondrate.ops.feedforward.room import Room
+from beyondrate.ops.feedforward import run as run_module
 from beyondrate.ops.feedforward.run import Run
-from beyondrate.ops.feedforward.table import ROW
 from beyondrate.ops.gamma import time_constants, transition
-from beyondrate.ops.lif import LIFParams
+from beyondrate.ops.leak import Leak
 from beyondrate.ops.sigma_delta import SigmaDeltaParams
 from beyondrate.ops.sparse_linear import SpikeRows
 
@@ -36,6 +36,7 @@ N_IN, N_OUT = 9, 3
 @pytest.fixture(params=["keeps", "goes forward again"], autouse=True)
 def way_back(request, monkeypatch):
     """Every test goes back both ways: with the states kept, and by going forward once more."""
+    monkeypatch.setattr("beyondrate.ops.feedforward.run._FREE", {})
     if request.param != "keeps":
         monkeypatch.setattr("beyondrate.ops.feedforward.run._MOST_KEPT", 0)
     return request.param
@@ -60,11 +61,13 @@ def random_case(kind, batch, steps, *, hidden=(7, 5), seed=0, dtype=torch.float6
     def synapses(n_in, n_out):
         return Synapses(draw(n_out, n_in, scale=1.6, shift=-0.6), draw(n_out, scale=0.3))
 
+    def leak(n, shift=0.1):
+        return Leak(draw(*(() if kind in ("soft", "delays") else (n,)), scale=2.0, shift=shift), dt_s=1.0)
+
     def units(n):
-        decay = draw(n, scale=0.5, shift=0.4)
-        filter_decay = draw(n, scale=0.5, shift=0.2) if kind == "filtered" else None
+        of_filter = leak(n, shift=-0.4) if kind == "filtered" else None
         reset = "soft" if kind == "soft" else "hard"
-        return LIFUnits(LIFParams(decay, filter_decay, reset=reset, detach_reset=kind != "soft", slope=4.0))
+        return LIFUnits(leak(n), of_filter, reset=reset, detach_reset=kind != "soft", slope=4.0)
 
     def after(n):
         if kind in ("delays", "floor", "central"):
@@ -87,11 +90,12 @@ def random_case(kind, batch, steps, *, hidden=(7, 5), seed=0, dtype=torch.float6
             code,
             *gamma(hidden[1], N_OUT),
         ]
-    last = units(N_OUT) if kind == "spikes" else LeakyUnits(draw(N_OUT, scale=0.5, shift=0.4))
+    last = units(N_OUT) if kind == "spikes" else LeakyUnits(leak(N_OUT))
     stages, sizes = [], [N_IN, *hidden]
     for n_in, n_out in zip(sizes, hidden, strict=False):
         stages += [synapses(n_in, n_out), units(n_out), *after(n_out)]
-    return rows, [*stages, synapses(hidden[-1], N_OUT), last]
+    into = last.leak if isinstance(last, LeakyUnits) and kind != "floor" else None
+    return rows, [*stages, replace(synapses(hidden[-1], N_OUT), into=into), last]
 
 
 def output_and_gradients(case, backend):
@@ -197,7 +201,7 @@ def test_stages_may_stand_anywhere(order, monkeypatch):
     made = {
         "S": [first, second],
         "L": [lif, lif],
-        "V": [LeakyUnits(lif.params.decay)],
+        "V": [LeakyUnits(lif.leak)],
         "D": [delays, other_delays],
         "F": [factors],
         "G": [gamma, other_gamma],
@@ -217,12 +221,13 @@ def test_nothing_is_kept_where_no_gradient_will_be_asked_for(kind, monkeypatch):
     monkeypatch.setattr(tiles, "_ROWS", 13)
     case = random_case(kind, 5, 40)
     one_way, both_ways = (Run(*case, comes_back=comes_back) for comes_back in (False, True))
-    assert torch.equal(one_way.forward(), both_ways.forward())
+    assert torch.equal(one_way.forward(*case), both_ways.forward(*case))
     assert both_ways.room.bytes_kept > 0
     assert one_way.room.bytes_kept == 0
     runs = []
     monkeypatch.setattr(
-        "beyondrate.ops.feedforward.run.Run", lambda *_, comes_back: runs.append(comes_back) or one_way
+        "beyondrate.ops.feedforward.run.Run",
+        lambda *_, comes_back: runs.append(comes_back) or (both_ways if comes_back else one_way),
     )
     with torch.no_grad():
         feedforward(*case)
@@ -241,28 +246,56 @@ def test_one_may_walk_back_twice(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_table_has_a_column_for_all_that_is_said_of_a_stage(kind):
-    """A kernel would take what has none for 0."""
-    run = Run(*random_case(kind, 5, 40), comes_back=True)
-    out = run.forward()
-    run.backward(torch.ones_like(out), out)
-    for record in run.records:
-        assert set(record.columns) <= set(ROW.names)
+def test_one_batch_after_the_other(kind):
+    """Batches of one shape share a run, and nothing of one is left in the next."""
+    first, second = (output_and_gradients(random_case(kind, 5, 40, seed=seed), "cpu") for seed in (0, 1))
+    run_module._FREE.clear()
+    alone = output_and_gradients(random_case(kind, 5, 40, seed=1), "cpu")
+    assert torch.equal(second[0], alone[0]) and not torch.equal(second[0], first[0])
+    assert all(map(torch.equal, second[1], alone[1]))
 
 
-def test_what_a_batch_keeps_is_let_go_of_at_once(monkeypatch):
-    """The next batch takes its memory over, where it waits for no garbage collector."""
-    gone = []
-    monkeypatch.setattr(Room, "__del__", lambda room: gone.append(room.bytes_kept))
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_batches_on_their_way_at_once_have_a_run_each(kind):
+    cases = [random_case(kind, 5, 40, seed=seed) for seed in (0, 1)]
+    expected = [output_and_gradients(case, "cpu")[1] for case in cases]
+    outs = [feedforward(*case) for case in cases]
+    for out, (_, stages), wanted in zip(outs, cases, expected, strict=True):
+        weights = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=out.dtype)
+        tensors = [tensor for stage in stages for tensor in stage.tensors()]
+        found = torch.autograd.grad((weights * out).sum(), tensors)
+        assert all(map(torch.equal, found, wanted))
+
+
+def test_a_run_waits_for_the_next_batch_as_soon_as_one_is_done():
+    """And keeps nothing of the batch, where it waits for no garbage collector."""
+    waiting = run_module._FREE
     gc.disable()
     try:
-        out = feedforward(*random_case("delays", 5, 40))
+        rows, stages = random_case("delays", 5, 40)
+        alive = weakref.ref(stages[0].weight)
+        out = feedforward(rows, stages)
         out.sum().backward()
-        assert not gone
-        del out
-        assert gone
+        assert not waiting
+        del out, rows, stages
+        assert len(waiting) == 1
+        assert alive() is None
     finally:
         gc.enable()
+
+
+def test_few_runs_wait(monkeypatch):
+    waiting = run_module._FREE
+    for steps in range(1, 20):
+        feedforward(*random_case("plain", 2, steps))
+    assert len(waiting) == 16
+    assert next(iter(waiting))[0] == (2, 4, N_IN)  # those of 1 to 3 steps have waited longest
+    monkeypatch.setattr(run_module, "_MOST_BYTES_FREE", 2 * max(run.bytes_held for run in waiting.values()))
+    feedforward(*random_case("plain", 2, 40))
+    assert 1 <= len(waiting) < 16
+    monkeypatch.setattr(run_module, "_MOST_BYTES_FREE", 0)
+    feedforward(*random_case("plain", 2, 41))
+    assert not any(size[1] == 41 for size, *_ in waiting)
 
 
 @pytest.mark.parametrize("kind", ["delays", "gated"])
@@ -360,9 +393,11 @@ def test_spikes_of_other_units_are_refused(kind, backend):
 
 
 def one_more(stage, name):
-    """A stage whose tensor ``name`` has one entry too many on its last side."""
-    tensor = getattr(stage, name)
-    return replace(stage, **{name: torch.cat([tensor, tensor[..., :1]], -1).detach()})
+    """A stage whose tensor ``name``, or whose leak, has one entry too many on its last side."""
+    value = getattr(stage, name)
+    if isinstance(value, Leak):
+        return replace(stage, **{name: Leak(value.log_tau.detach().flatten()[:1].expand(8), value.dt_s)})
+    return replace(stage, **{name: torch.cat([value, value[..., :1]], -1).detach()})
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -370,16 +405,9 @@ def test_tensors_that_do_not_fit_their_units_are_refused(kind):
     """Kernels look at no size, so that the size of each tensor of each stage has to be noticed before."""
     rows, stages = random_case(kind, 2, 10)
     for index, stage in enumerate(stages):
-        if isinstance(stage, LIFUnits):
-            params = stage.params
-            names = ["decay"] if params.current_decay is None else ["decay", "current_decay"]
-            wrong = [LIFUnits(one_more(params, name)) for name in names]
-        else:
-            names = [field.name for field in fields(stage)]
-            wrong = [
-                one_more(stage, name) for name in names if isinstance(getattr(stage, name), torch.Tensor)
-            ]
-        for bad in wrong:
+        names = [field.name for field in fields(stage)]
+        sized = [name for name in names if isinstance(getattr(stage, name), torch.Tensor | Leak)]
+        for bad in [one_more(stage, name) for name in sized]:
             with pytest.raises(InputError, match=r"for 7 units|for 5 units|for 3 units|for spikes of"):
                 feedforward(rows, [*stages[:index], bad, *stages[index + 1 :]], backend="cpu")
 

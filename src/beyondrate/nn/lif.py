@@ -7,7 +7,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from beyondrate.errors import InputError
-from beyondrate.nn.time_constants import check_positive, decay_of, log_time_constant
+from beyondrate.nn.time_constants import check_positive, log_time_constant
+from beyondrate.ops.leak import decay_of
 from beyondrate.ops.lif import LIFParams, LIFState, Reset, Surrogate, lif, lif_step
 
 

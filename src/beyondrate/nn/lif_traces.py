@@ -32,7 +32,7 @@ from torch.nn import functional
 from beyondrate.errors import InputError
 from beyondrate.nn.networks import SpikingLayer, SpikingNet
 from beyondrate.nn.readout import LeakyReadout
-from beyondrate.nn.time_constants import decay_of
+from beyondrate.ops.leak import decay_of, decay_slope
 from beyondrate.ops.lif.surrogate import surrogate_derivative
 
 LIFRule = Literal["eprop", "ottt"]
@@ -133,7 +133,7 @@ class _HiddenTraces:
         if self.rule == "eprop" and lif.reset == "hard":
             leak = leak * (1 - before.spikes)
         inputs = leak[:, :, None] * before.inputs + torch.cat([x, x.new_ones(len(x), 1)], 1)[:, None]
-        tau = leak * before.tau + _slope(lif.log_tau, lif.dt_s) * before.after
+        tau = leak * before.tau + decay_slope(lif.log_tau, lif.dt_s) * before.after
         filtered = before.filtered
         if self.rule == "eprop":
             new = slope[:, :, None] * inputs, slope * tau
@@ -197,7 +197,7 @@ class _ReadoutTraces:
         kappa = self.decay()
         before = torch.zeros_like(current) if self.out is None else self.out
         self.inputs = kappa * self.inputs + (1 - kappa) * torch.cat([x, x.new_ones(len(x), 1)], 1)
-        slope = _slope(self.readout.log_tau, self.readout.dt_s)
+        slope = decay_slope(self.readout.log_tau, self.readout.dt_s)
         self.tau = kappa * self.tau + slope * (before - current)
         self.out = kappa * before + (1 - kappa) * current
         return self.out
@@ -208,11 +208,6 @@ class _ReadoutTraces:
         _add(weight, weights[:, :-1])
         _add(bias, weights[:, -1])
         _add(self.readout.log_tau, error * self.tau)
-
-
-def _slope(log_tau: Tensor, dt_s: float) -> Tensor:
-    """Return d decay / d log τ."""
-    return decay_of(log_tau, dt_s) * dt_s * torch.exp(-log_tau)
 
 
 def _add(parameter: Tensor | None, gradient: Tensor) -> None:

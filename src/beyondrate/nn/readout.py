@@ -5,7 +5,8 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from beyondrate.nn.time_constants import check_positive, decay_of, log_time_constant
+from beyondrate.nn.time_constants import check_positive, log_time_constant
+from beyondrate.ops.leak import decay_of
 from beyondrate.ops.lif import leaky_integrate
 
 

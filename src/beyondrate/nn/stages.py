@@ -7,10 +7,8 @@ it or a part of it does things its own way, or where a hook listens.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
 from torch import Tensor, nn
 
 from beyondrate.nn.delay import AxonalDelay
@@ -20,7 +18,6 @@ from beyondrate.nn.gamma_synapse import GammaSynapse
 from beyondrate.nn.lif import LIF
 from beyondrate.nn.linear import SpikeLinear
 from beyondrate.nn.readout import LeakyReadout, SumReadout
-from beyondrate.nn.time_constants import decay_of
 from beyondrate.ops.feedforward import (
     Delays,
     Factors,
@@ -31,6 +28,7 @@ from beyondrate.ops.feedforward import (
     Stage,
     Synapses,
 )
+from beyondrate.ops.leak import Leak
 from beyondrate.ops.sparse_linear import SpikeRows
 
 if TYPE_CHECKING:
@@ -82,7 +80,7 @@ def lif_stages(network: SpikingNet, rows: SpikeRows) -> list[Stage]:
     stages: list[Stage] = []
     for layer in network.hidden_layers:
         weight: Tensor = layer.linear.weight
-        stages += [Synapses(weight, layer.linear.bias), _units(layer.lif, len(weight))]
+        stages += [Synapses(weight, layer.linear.bias), _units(layer.lif)]
         dropout = layer.dropout
         if dropout.training and dropout.share > 0:
             stages.append(Factors(dropout(weight.new_ones(rows.n_samples, len(weight)))))
@@ -111,22 +109,17 @@ def _readout(network: SpikingNet) -> list[Stage]:
     bias: Tensor | None = network.readout_linear.bias
     readout = network.readout
     if isinstance(readout, LIF):
-        return [Synapses(weight, bias), _units(readout, len(weight))]
-    decay = torch.ones_like(weight[:, 0])
-    if isinstance(readout, LeakyReadout):
-        kept = decay_of(readout.log_tau, readout.dt_s)
-        weight, bias = (1 - kept) * weight, None if bias is None else (1 - kept) * bias
-        decay = kept * decay
-    return [Synapses(weight, bias), LeakyUnits(decay)]
+        return [Synapses(weight, bias), _units(readout)]
+    leak = Leak(readout.log_tau, readout.dt_s) if isinstance(readout, LeakyReadout) else None
+    return [Synapses(weight, bias, into=leak), LeakyUnits(leak)]
 
 
-def _units(lif: LIF, n_units: int) -> LIFUnits:
-    params = lif.params()
-    filter_decay = params.current_decay
+def _units(lif: LIF) -> LIFUnits:
     return LIFUnits(
-        replace(
-            params,
-            decay=params.decay.expand(n_units),
-            current_decay=None if filter_decay is None else filter_decay.expand(n_units),
-        )
+        Leak(lif.log_tau, lif.dt_s),
+        None if lif.log_tau_syn is None else Leak(lif.log_tau_syn, lif.dt_s),
+        reset=lif.reset,
+        detach_reset=lif.detach_reset,
+        surrogate=lif.surrogate,
+        slope=lif.slope,
     )

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from beyondrate.errors import InputError
 
@@ -27,11 +26,6 @@ def log_time_constant(
     if spread != 1:
         log_tau += math.log(spread) * torch.empty(shape).uniform_(-1, 1, generator=generator)
     return nn.Parameter(log_tau, requires_grad=learn)
-
-
-def decay_of(log_tau: Float[Tensor, "*unit"], dt_s: float) -> Float[Tensor, "*unit"]:
-    """Return exp(-dt/τ), the share of the membrane that remains after a step."""
-    return torch.exp(-dt_s * torch.exp(-log_tau))
 
 
 def check_positive(**values: float) -> None:

@@ -67,10 +67,10 @@ def feedforward(
             reaches it, a delay is none, or the backend cannot take these tensors.
 
     Example:
-        >>> from beyondrate.ops.lif import LIFParams
+        >>> from beyondrate.ops.leak import Leak
         >>> rows = SpikeRows(torch.tensor([0, 1, 2, 2]), torch.tensor([0, 0], dtype=torch.int32), 1, 3, 1)
-        >>> weight, decay = torch.tensor([[0.7]], requires_grad=True), torch.tensor([1.0])
-        >>> out = feedforward(rows, [Synapses(weight), LIFUnits(LIFParams(decay)), Synapses(weight)])
+        >>> weight, leak = torch.tensor([[0.7]], requires_grad=True), Leak(torch.tensor(0.0), dt_s=0.1)
+        >>> out = feedforward(rows, [Synapses(weight), LIFUnits(leak), Synapses(weight)])
         >>> [round(x, 3) for x in out.detach().flatten().tolist()]
         [0.0, 0.7, 0.0]
     """
@@ -97,15 +97,16 @@ class _Feedforward(torch.autograd.Function):
         comes_back: bool,
         *tensors: Tensor,
     ) -> Tensor:
-        from beyondrate.ops.feedforward.run import Run
+        from beyondrate.ops.feedforward.run import Lease
 
-        ctx.run = Run(rows, stages, comes_back=comes_back)
-        out = ctx.run.forward()
-        ctx.save_for_backward(*tensors, *([out] if ctx.run.reads_out else []))
+        ctx.stages, ctx.lease = stages, Lease(rows, stages, comes_back=comes_back)
+        run = ctx.lease.run
+        out = run.forward(rows, stages)
+        ctx.save_for_backward(*tensors, *([out] if run.reads_out else []))
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
-        saved = ctx.saved_tensors  # refuses tensors that have changed since
-        return None, None, None, *ctx.run.backward(grad, saved[-1] if ctx.run.reads_out else None)
+        saved, run = ctx.saved_tensors, ctx.lease.run  # refuses tensors that have changed since
+        return None, None, None, *run.backward(ctx.stages, grad, saved[-1] if run.reads_out else None)

@@ -50,13 +50,11 @@ def check_stages(rows: SpikeRows, stages: Sequence[Stage]) -> None:
 
 def _expected(stage: Stage, n_samples: int, n_units: int) -> _Expected:
     """Yield the name, the tensor and the shape that it has to have, for the tensors of a stage."""
+    if isinstance(stage, Synapses | LIFUnits | LeakyUnits):
+        for leak in stage.leaks():
+            yield "log_tau", leak.log_tau, (n_units,) if leak.log_tau.dim() else ()
     if isinstance(stage, Synapses):
         yield "bias", stage.bias, (n_units,)
-    elif isinstance(stage, LIFUnits):
-        yield "decay", stage.params.decay, (n_units,)
-        yield "current_decay", stage.params.current_decay, (n_units,)
-    elif isinstance(stage, LeakyUnits):
-        yield "decay", stage.decay, (n_units,)
     elif isinstance(stage, Delays):
         yield "steps", stage.steps, (n_units,)
     elif isinstance(stage, Factors):

@@ -20,9 +20,10 @@ from beyondrate.ops.feedforward.kernels.gamma import (
 )
 from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import GammaMemories, SigmaDeltaUnits
-from beyondrate.ops.feedforward.table import Record
+from beyondrate.ops.feedforward.table import Record, Row
 from beyondrate.ops.gamma.cpu import Chain, chain_of
 from beyondrate.ops.sigma_delta.custom import backward_matrix, forward_matrix
+from beyondrate.ops.sparse_linear import SpikeRows
 
 _CHAIN = "matrix", "pairs", "begin", "end"
 
@@ -30,27 +31,32 @@ _CHAIN = "matrix", "pairs", "begin", "end"
 class GammaRecord(Record):
     """Gamma memories, read with gains."""
 
-    def __init__(self, stage: GammaMemories, room: Room) -> None:
-        super().__init__(room.numpy_dtype, gamma_forward, gamma_backward, n_buckets=len(stage.gain))
-        chain = chain_of(room.given(stage.transition).numpy())
+    def __init__(self, row: Row, stage: GammaMemories, room: Room) -> None:
+        n_buckets, n_units = stage.gain.shape
+        super().__init__(row, room.numpy_dtype, gamma_forward, gamma_backward, n_buckets=n_buckets)
+        self.room, self.per_sample = room, (room.of_samples(n_buckets, n_units), room.of_samples(n_units))
+        self.own(grad_gain=self.per_sample[0], grad_bias=self.per_sample[1])
+
+    def bring(self, stage: GammaMemories, rows: SpikeRows) -> None:
+        chain = chain_of(self.room.given(stage.transition).numpy())
         self.point_to(**dict(zip(_CHAIN, chain, strict=True)))
-        self.gain, self.bias = room.given(stage.gain), room.given(stage.bias)
-        self.point_to(gain=self.gain, bias=self.bias)
+        self.point_to(gain=self.room.given(stage.gain), bias=self.room.given(stage.bias))
 
-    def prepare_gradients(self, room: Room) -> None:
-        self.per_sample = [room.of_samples(*tensor.shape) for tensor in (self.gain, self.bias)]
-        self.point_to(grad_gain=self.per_sample[0], grad_bias=self.per_sample[1])
+    def begin_back(self) -> None:
+        for sums in self.per_sample:
+            sums.zero_()
 
-    def gradients(self) -> list[Tensor]:
+    def gradients(self, stage: object) -> list[Tensor]:
         return [torch.from_numpy(np.add.reduce(g.numpy())) for g in self.per_sample]
 
 
 class SigmaDeltaRecord(Record):
     """Units that code their value in adaptive sigma-delta spikes."""
 
-    def __init__(self, stage: SigmaDeltaUnits, room: Room, n_units: int) -> None:
+    def __init__(self, row: Row, stage: SigmaDeltaUnits, room: Room, n_units: int) -> None:
         params, n_buckets = stage.params, len(stage.transition)
         super().__init__(
+            row,
             room.numpy_dtype,
             sigma_delta_forward,
             sigma_delta_backward,
@@ -61,12 +67,16 @@ class SigmaDeltaRecord(Record):
             most_quanta=params.most_quanta,
             gated=stage.gated,
         )
-        transition = room.given(stage.transition).numpy()
-        chains = _chains_of_code(transition.tobytes(), n_buckets, transition.dtype, params.code == "sum")
+        self.room = room
+        self.own(state=room.of_samples(n_buckets, n_units))
+        self.put(flags=room.rows(n_units, torch.uint8))
+
+    def bring(self, stage: SigmaDeltaUnits, rows: SpikeRows) -> None:
+        transition = self.room.given(stage.transition).numpy()
+        use_sum = stage.params.code == "sum"
+        chains = _chains_of_code(transition.tobytes(), len(transition), transition.dtype, use_sum)
         for suffix, chain in zip(("", "_back"), chains, strict=True):
             self.point_to(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
-        self.point_to(state=room.of_samples(n_buckets, n_units))
-        self.put(flags=room.rows(n_units, torch.uint8))
 
 
 @lru_cache(maxsize=16)

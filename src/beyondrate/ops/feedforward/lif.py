@@ -18,87 +18,124 @@ from beyondrate.ops.feedforward.kernels.lif import (
 )
 from beyondrate.ops.feedforward.room import Room
 from beyondrate.ops.feedforward.stages import Delays, Factors, LeakyUnits, LIFUnits
-from beyondrate.ops.feedforward.table import Record
+from beyondrate.ops.feedforward.table import Array, Record, Row
+from beyondrate.ops.leak import Leak
 from beyondrate.ops.lif import SURROGATES
+from beyondrate.ops.sparse_linear import SpikeRows
 
 
 class LIFRecord(Record):
     """Leaky integrate-and-fire units; ``fed``: they sum what the synapses before them list."""
 
-    def __init__(self, stage: LIFUnits, room: Room, *, fed: bool) -> None:
-        params, n_units = stage.params, len(stage.params.decay)
+    def __init__(self, row: Row, stage: LIFUnits, room: Room, n_units: int, *, fed: bool) -> None:
         super().__init__(
+            row,
             room.numpy_dtype,
             fed_lif_units_forward if fed else lif_units_forward,
             lif_units_backward,
-            filtered=params.current_decay is not None,
-            surrogate=SURROGATES.index(params.surrogate),
-            hard=params.reset == "hard",
-            through_reset=not params.detach_reset,
-            slope=params.slope,
+            filtered=stage.current_leak is not None,
+            surrogate=SURROGATES.index(stage.surrogate),
+            hard=stage.reset == "hard",
+            through_reset=not stage.detach_reset,
+            slope=stage.slope,
         )
-        self.n_units, self.grad_decays = n_units, list[Tensor]()
-        states = {"v": "decay", "u": "current_decay"}
-        self.states = dict(list(states.items())[: len(stage.tensors())])  # without a filter there is no u
-        for decay, (state, name) in zip(stage.tensors(), self.states.items(), strict=True):
-            self.point_to(**{name: room.given(decay), state: room.at_seams(n_units)})
+        states = ("v", "decay"), ("u", "current_decay")
+        used = states[: len(stage.leaks())]  # without a filter there is no u
+        self.leaks = [_LeakOfUnits(self, room, n_units, *names) for names in used]
         self.put(membrane=room.rows(n_units))
 
-    def prepare_gradients(self, room: Room) -> None:
-        self.grad_decays = [room.of_samples(self.n_units) for _ in self.states]
-        for grad_decay, (state, name) in zip(self.grad_decays, self.states.items(), strict=True):
-            self.point_to(**{f"grad_{name}": grad_decay, f"grad_{state}": room.of_samples(self.n_units)})
+    def bring(self, stage: LIFUnits, rows: SpikeRows) -> None:
+        for mine, leak in zip(self.leaks, stage.leaks(), strict=True):
+            mine.bring(leak)
 
-    def gradients(self) -> list[Tensor]:
-        return [_sum(grads) for grads in self.grad_decays]
+    def begin_back(self) -> None:
+        for leak in self.leaks:
+            leak.begin_back()
+
+    def gradients(self, stage: object) -> list[Tensor]:
+        return [leak.gradient() for leak in self.leaks]
 
 
 class LeakyRecord(Record):
-    """Units that leak and integrate but never spike."""
+    """Units that integrate but never spike."""
 
-    def __init__(self, stage: LeakyUnits, room: Room) -> None:
-        super().__init__(room.numpy_dtype, leaky_units_forward, leaky_units_backward)
-        self.n_units = n_units = len(stage.decay)
-        self.point_to(decay=room.given(stage.decay))
-        self.point_to(v=room.at_seams(n_units))
+    def __init__(self, row: Row, room: Room, n_units: int) -> None:
+        super().__init__(row, room.numpy_dtype, leaky_units_forward, leaky_units_backward)
+        self.leak, self.leaks = _LeakOfUnits(self, room, n_units, "v", "decay"), False
 
-    def prepare_gradients(self, room: Room) -> None:
-        self.grad_decay = room.of_samples(self.n_units)
-        self.point_to(grad_decay=self.grad_decay, grad_v=room.of_samples(self.n_units))
+    def bring(self, stage: LeakyUnits, rows: SpikeRows) -> None:
+        self.leaks = stage.leak is not None
+        if stage.leak is not None:
+            self.leak.bring(stage.leak)
 
-    def gradients(self) -> list[Tensor]:
-        return [_sum(self.grad_decay)]
+    def begin_back(self) -> None:
+        self.leak.begin_back()
+
+    def gradients(self, stage: object) -> list[Tensor]:
+        return [self.leak.gradient()] if self.leaks else []
 
 
 class DelaysRecord(Record):
     """Axonal delays; ``feeds_synapses``: what arrives is listed, and need not be found once more."""
 
-    def __init__(self, stage: Delays, room: Room, *, feeds_synapses: bool) -> None:
+    def __init__(self, row: Row, stage: Delays, room: Room, n_units: int, *, feeds_synapses: bool) -> None:
         super().__init__(
+            row,
             room.numpy_dtype,
             delays_forward,
             delays_backward,
             central=stage.mode == "central",
             is_listed=feeds_synapses,
         )
-        steps, fraction = split(stage.steps, stage.mode, room.cut.n_steps)
-        self.n_units = len(steps)
-        self.point_to(steps=steps, fraction=np.ascontiguousarray(fraction, room.numpy_dtype))
+        self.room, self.grad_steps = room, room.of_samples(n_units)
+        self.own(grad_steps=self.grad_steps)
 
-    def prepare_gradients(self, room: Room) -> None:
-        self.grad_steps = room.of_samples(self.n_units)
-        self.point_to(grad_steps=self.grad_steps)
+    def bring(self, stage: Delays, rows: SpikeRows) -> None:
+        steps, fraction = split(stage.steps, stage.mode, rows.n_steps)
+        self.point_to(steps=steps, fraction=np.ascontiguousarray(fraction, self.room.numpy_dtype))
 
-    def gradients(self) -> list[Tensor]:
+    def begin_back(self) -> None:
+        self.grad_steps.zero_()
+
+    def gradients(self, stage: object) -> list[Tensor]:
         return [_sum(self.grad_steps)]
 
 
 class FactorsRecord(Record):
     """Constant factors on the units of each sample."""
 
-    def __init__(self, stage: Factors, room: Room) -> None:
-        super().__init__(room.numpy_dtype, factors_forward, factors_backward)
-        self.point_to(factors=room.given(stage.factors))
+    def __init__(self, row: Row, room: Room) -> None:
+        super().__init__(row, room.numpy_dtype, factors_forward, factors_backward)
+        self.room = room
+
+    def bring(self, stage: Factors, rows: SpikeRows) -> None:
+        self.point_to(factors=self.room.given(stage.factors))
+
+
+class _LeakOfUnits:
+    """One decay a unit, the states that it acts on, and what walking back sums for it."""
+
+    def __init__(self, record: Record, room: Room, n_units: int, state: str, decay: str) -> None:
+        self.decay = np.ones(n_units, room.numpy_dtype)
+        self.grad_decay, self.grad_state = room.of_samples(n_units), room.of_samples(n_units)
+        of_decay: dict[str, Array] = {decay: self.decay, f"grad_{decay}": self.grad_decay}
+        of_state: dict[str, Array] = {state: room.at_seams(n_units), f"grad_{state}": self.grad_state}
+        record.own(**of_decay, **of_state)
+
+    def bring(self, leak: Leak) -> None:
+        """Take over the present time constants."""
+        self.decay[:], self.slope = leak.values()
+
+    def begin_back(self) -> None:
+        """Set what walking back sums to 0."""
+        self.grad_decay.zero_()
+        self.grad_state.zero_()
+
+    def gradient(self) -> Tensor:
+        """Return the gradient of log τ."""
+        of_units = np.add.reduce(self.grad_decay.numpy())
+        of_decay = of_units if self.slope.ndim else of_units.sum()
+        return torch.from_numpy(np.asarray(of_decay * self.slope, of_units.dtype))
 
 
 def _sum(per_sample: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ def feedforward(
 ) -> Float[Tensor, "batch time out"]:
     """Return what the last stage gives over time; ``backend`` is that of each operation."""
     first, *others = stages
-    x = sparse_linear(rows, *first.tensors(), backend=backend)
+    assert isinstance(first, Synapses)
+    x = sparse_linear(rows, *first.taken_in(), backend=backend)
     for stage in others:
         x = _through(stage, x, backend)
     return x
@@ -39,11 +40,12 @@ def _through(
     stage: Stage, x: Float[Tensor, "batch time unit"], backend: Backend | None
 ) -> Float[Tensor, "batch time out"]:
     if isinstance(stage, Synapses):
-        return spike_linear(x, stage.weight, stage.bias, backend=backend)
+        return spike_linear(x, *stage.taken_in(), backend=backend)
     if isinstance(stage, LIFUnits):
-        return lif(x, stage.params, backend=backend)[0]
+        return lif(x, stage.params(x.shape[2]), backend=backend)[0]
     if isinstance(stage, LeakyUnits):
-        return leaky_integrate(x, stage.decay, backend=backend)[0]
+        decay = x.new_ones(()) if stage.leak is None else stage.leak.decay(x.shape[2])
+        return leaky_integrate(x, decay, backend=backend)[0]
     if isinstance(stage, Delays):
         return delay(x, stage.steps, mode=stage.mode, backend=backend)[0]
     if isinstance(stage, GammaMemories):

@@ -21,12 +21,11 @@ from beyondrate.ops.feedforward.stages import Delays, GammaMemories, LeakyUnits,
 from beyondrate.ops.feedforward.table import Place
 from beyondrate.ops.feedforward.tiles import Cut
 
-_MOST_REUSED = 1 << 27  # bytes that a process keeps for its next batch
 _LINE = 64  # bytes of a line of the cache: vectors that fill one take twice as long where they lie in two
 
 
 class Room:
-    """The room for one batch.
+    """The room for batches of one shape, one at a time.
 
     Args:
         cut: how the batch is cut.
@@ -39,11 +38,7 @@ class Room:
         self.cut, self.dtype, self.comes_back, self.goes_again = cut, dtype, comes_back, goes_again
         self.n_scratch = 0
         self.bytes_kept = 0  # what has room for the whole batch takes
-        self._block, self._more = _BLOCKS.borrow(), list[Tensor]()
-
-    def __del__(self) -> None:
-        """Leave the block to the next batch."""
-        _BLOCKS.give_back(self._block, self.bytes_kept)
+        self._kept = list[Tensor]()
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
@@ -63,12 +58,9 @@ class Room:
 
     def kept(self, n: int, dtype: torch.dtype | None = None) -> Place:
         """Return a place for some numbers of the whole batch."""
-        first, n_bytes = self.bytes_kept, _whole_lines(n * (dtype or self.dtype).itemsize)
-        self.bytes_kept += n_bytes
-        if self.bytes_kept <= len(self._block):
-            return Place(self._block.data_ptr() + first, moves=True)
-        self._more.append(torch.empty(n_bytes, dtype=torch.uint8))
-        return Place(self._more[-1].data_ptr(), moves=True)
+        self._kept.append(torch.empty(n, dtype=dtype or self.dtype))
+        self.bytes_kept += self._kept[-1].nbytes
+        return Place(self._kept[-1].data_ptr(), moves=True)
 
     def rows(self, n_units: int, dtype: torch.dtype | None = None) -> Place:
         """Return a place for rows that walking back needs."""
@@ -125,30 +117,6 @@ def _numpy_dtype(dtype: torch.dtype) -> np.dtype[Any]:
 
 def _whole_lines(n_bytes: int) -> int:
     return -(-n_bytes // _LINE) * _LINE
-
-
-class _Blocks:
-    """Memory that one batch after the other keeps its numbers in, because new pages cost much time."""
-
-    def __init__(self) -> None:
-        self._free: list[Tensor] = []
-
-    def borrow(self) -> Tensor:
-        """Return a free block; none of any size if another batch on its way has it."""
-        try:
-            return self._free.pop()
-        except IndexError:
-            return torch.empty(0, dtype=torch.uint8)
-
-    def give_back(self, block: Tensor, n_bytes: int) -> None:
-        """Take a block back, or have one in its place that is as large as would have been needed."""
-        if len(block) < n_bytes:
-            block = torch.empty(n_bytes, dtype=torch.uint8)
-        if not self._free and len(block) <= _MOST_REUSED:
-            self._free.append(block)
-
-
-_BLOCKS = _Blocks()
 
 
 class _Scratch(threading.local):

@@ -9,43 +9,93 @@ from jaxtyping import Float
 from torch import Tensor
 
 from beyondrate.ops.delay import DelayMode
-from beyondrate.ops.lif import LIFParams
+from beyondrate.ops.leak import Leak
+from beyondrate.ops.lif import LIFParams, Reset, Surrogate
+from beyondrate.ops.lif.parameters import check_names
 from beyondrate.ops.sigma_delta import SigmaDeltaParams
 
 
 @dataclass(frozen=True)
 class Synapses:
-    """Weights from every unit of the stage before to every unit of the next, and offsets (None: 0)."""
+    """Weights from every unit of the stage before to every unit of the next, and offsets (None: 0).
+
+    ``into`` is the leak of units that take in a share of 1 - b of what reaches them (None: all of it).
+    """
 
     weight: Float[Tensor, "out unit"]
     bias: Float[Tensor, " out"] | None = None
+    into: Leak | None = None
+
+    def taken_in(self) -> tuple[Float[Tensor, "out unit"], Float[Tensor, " out"] | None]:
+        """Return the weights and offsets of what the units take in."""
+        if self.into is None:
+            return self.weight, self.bias
+        share = 1 - self.into.decay(len(self.weight))
+        return share[:, None] * self.weight, None if self.bias is None else share * self.bias
+
+    def leaks(self) -> list[Leak]:
+        """Return the leaks that there are."""
+        return [] if self.into is None else [self.into]
 
     def tensors(self) -> list[Tensor]:
         """Return what gets a gradient."""
-        return [self.weight] if self.bias is None else [self.weight, self.bias]
+        bias = [] if self.bias is None else [self.bias]
+        return [self.weight, *bias, *(leak.log_tau for leak in self.leaks())]
 
 
 @dataclass(frozen=True)
 class LIFUnits:
-    """Leaky integrate-and-fire units at rest, with one decay a unit."""
+    """Leaky integrate-and-fire units at rest: the leaks of membranes and of a current filter (None: none).
 
-    params: LIFParams
+    All else is as in ``LIFParams``.
+
+    Raises:
+        InputError: if a name is unknown.
+    """
+
+    leak: Leak
+    current_leak: Leak | None = None
+    reset: Reset = "hard"
+    detach_reset: bool = True
+    surrogate: Surrogate = "superspike"
+    slope: float = 100.0
+
+    def __post_init__(self) -> None:
+        check_names(self.reset, self.surrogate)
+
+    def leaks(self) -> list[Leak]:
+        """Return the leaks that there are."""
+        return [self.leak] if self.current_leak is None else [self.leak, self.current_leak]
+
+    def params(self, n_units: int) -> LIFParams:
+        """Return the units' parameters for the present time constants."""
+        return LIFParams(
+            decay=self.leak.decay(n_units),
+            current_decay=None if self.current_leak is None else self.current_leak.decay(n_units),
+            reset=self.reset,
+            detach_reset=self.detach_reset,
+            surrogate=self.surrogate,
+            slope=self.slope,
+        )
 
     def tensors(self) -> list[Tensor]:
         """Return what gets a gradient."""
-        decays = self.params.decay, self.params.current_decay
-        return [decay for decay in decays if decay is not None]
+        return [leak.log_tau for leak in self.leaks()]
 
 
 @dataclass(frozen=True)
 class LeakyUnits:
-    """Units that leak and integrate but never spike, at rest, with one decay a unit."""
+    """Units that integrate but never spike, at rest, with a leak or without (None)."""
 
-    decay: Float[Tensor, " unit"]
+    leak: Leak | None
+
+    def leaks(self) -> list[Leak]:
+        """Return the leaks that there are."""
+        return [] if self.leak is None else [self.leak]
 
     def tensors(self) -> list[Tensor]:
         """Return what gets a gradient."""
-        return [self.decay]
+        return [leak.log_tau for leak in self.leaks()]
 
 
 @dataclass(frozen=True)
@@ -103,3 +153,14 @@ Stage = Synapses | LIFUnits | LeakyUnits | Delays | Factors | GammaMemories | Si
 def splits_time(stages: Sequence[Stage]) -> bool:
     """Whether long sequences may be cut: not where a stage carries more than a few numbers a unit."""
     return not any(isinstance(stage, Delays | GammaMemories | SigmaDeltaUnits) for stage in stages)
+
+
+def kind_of(stage: Stage) -> tuple[object, ...]:
+    """Return what a stage is, whatever its numbers: the sizes of its tensors, and its options."""
+    return type(stage), *(_kind(value) for value in vars(stage).values())
+
+
+def _kind(value: object) -> object:
+    if isinstance(value, Leak):
+        return value.log_tau.shape
+    return value.shape if isinstance(value, Tensor) else value

@@ -38,12 +38,7 @@ class LIFParams:
     slope: float = 100.0
 
     def __post_init__(self) -> None:
-        if self.reset not in ("hard", "soft"):
-            raise InputError(f"reset is {self.reset!r}", remedy='give "hard" or "soft"')
-        if self.surrogate not in SURROGATES:
-            raise InputError(
-                f"surrogate is {self.surrogate!r}", remedy=f"give one of {', '.join(SURROGATES)}"
-            )
+        check_names(self.reset, self.surrogate)
 
 
 class LIFState(NamedTuple):
@@ -51,3 +46,15 @@ class LIFState(NamedTuple):
 
     membrane: Float[Tensor, "batch unit"]
     current: Float[Tensor, "batch unit"] | None = None
+
+
+def check_names(reset: str, surrogate: str) -> None:
+    """Refuse an unknown name.
+
+    Raises:
+        InputError: naming it.
+    """
+    if reset not in ("hard", "soft"):
+        raise InputError(f"reset is {reset!r}", remedy='give "hard" or "soft"')
+    if surrogate not in SURROGATES:
+        raise InputError(f"surrogate is {surrogate!r}", remedy=f"give one of {', '.join(SURROGATES)}")
