@@ -32,7 +32,7 @@ from beyondrate.ops.sparse_linear import SpikeRows
 from beyondrate.ops.threads import in_pieces
 
 _MOST_KEPT = 1 << 25  # bytes of states, which then lie in the last-level cache, or near it
-_MOST_FREE, _MOST_BYTES_FREE = 16, 1 << 27  # of runs that wait for their next batch
+_MOST_FREE, _MOST_BYTES_FREE = 16, 1 << 28  # of runs that wait; of their lists few pages are ever touched
 
 
 class Run:
