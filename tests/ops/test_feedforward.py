@@ -284,6 +284,17 @@ def test_a_run_waits_for_the_next_batch_as_soon_as_one_is_done():
         gc.enable()
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_of_the_inference_mode_serves_other_batches(kind):
+    case = random_case(kind, 5, 40)
+    with torch.inference_mode():
+        expected = feedforward(*case)
+    with torch.no_grad():
+        assert torch.equal(feedforward(*case), expected)
+    with torch.inference_mode():
+        assert torch.equal(feedforward(*case), expected)
+
+
 def test_few_runs_wait(monkeypatch):
     waiting = run_module._FREE
     for steps in range(1, 20):

@@ -104,11 +104,14 @@ class GammaSynapse(nn.Module):
             weight, bias = weight.detach(), bias.detach()
             bucket_weight = None if bucket_weight is None else bucket_weight.detach()
         scale = self.input_gain * memory.constants(self.weight)[1]
+        gain = None if bucket_weight is None else scale[:, None] * bucket_weight
         repeats = self.wiring.n_out // self.wiring.channels
-        bias = bias.repeat_interleave(repeats)
-        if bucket_weight is None:
-            return torch.einsum("k,k...->k...", scale, weight), bias, None
-        return weight, bias, (scale[:, None] * bucket_weight).repeat_interleave(repeats, dim=1)
+        if repeats > 1:
+            bias = bias.repeat_interleave(repeats)
+            gain = None if gain is None else gain.repeat_interleave(repeats, dim=1)
+        if gain is None:
+            weight = torch.einsum("k,k...->k...", scale, weight)
+        return weight, bias, gain
 
     def _sequence(
         self, past: Past, memory: GammaMemory, weight: Tensor, bias: Tensor, gain: Tensor | None

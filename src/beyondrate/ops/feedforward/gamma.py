@@ -34,17 +34,16 @@ class GammaRecord(Record):
     def __init__(self, row: Row, stage: GammaMemories, room: Room) -> None:
         n_buckets, n_units = stage.gain.shape
         super().__init__(row, room.numpy_dtype, gamma_forward, gamma_backward, n_buckets=n_buckets)
-        self.room, self.per_sample = room, (room.of_samples(n_buckets, n_units), room.of_samples(n_units))
+        self.room, self.transition = room, b""
+        self.per_sample = room.of_samples(n_buckets, n_units), room.of_samples(n_units)
         self.own(grad_gain=self.per_sample[0], grad_bias=self.per_sample[1])
 
     def bring(self, stage: GammaMemories, rows: SpikeRows) -> None:
-        chain = chain_of(self.room.given(stage.transition).numpy())
-        self.point_to(**dict(zip(_CHAIN, chain, strict=True)))
+        transition = self.room.given(stage.transition).numpy()
+        if transition.tobytes() != self.transition:
+            self.transition = transition.tobytes()
+            self.own(**dict(zip(_CHAIN, chain_of(transition), strict=True)))
         self.point_to(gain=self.room.given(stage.gain), bias=self.room.given(stage.bias))
-
-    def begin_back(self) -> None:
-        for sums in self.per_sample:
-            sums.zero_()
 
     def gradients(self, stage: object) -> list[Tensor]:
         return [torch.from_numpy(np.add.reduce(g.numpy())) for g in self.per_sample]
@@ -67,16 +66,18 @@ class SigmaDeltaRecord(Record):
             most_quanta=params.most_quanta,
             gated=stage.gated,
         )
-        self.room = room
+        self.room, self.transition = room, b""
         self.own(state=room.of_samples(n_buckets, n_units))
         self.put(flags=room.rows(n_units, torch.uint8))
 
     def bring(self, stage: SigmaDeltaUnits, rows: SpikeRows) -> None:
         transition = self.room.given(stage.transition).numpy()
-        use_sum = stage.params.code == "sum"
-        chains = _chains_of_code(transition.tobytes(), len(transition), transition.dtype, use_sum)
-        for suffix, chain in zip(("", "_back"), chains, strict=True):
-            self.point_to(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
+        if transition.tobytes() != self.transition:
+            self.transition = transition.tobytes()
+            use_sum = stage.params.code == "sum"
+            chains = _chains_of_code(self.transition, len(transition), transition.dtype, use_sum)
+            for suffix, chain in zip(("", "_back"), chains, strict=True):
+                self.own(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
 
 
 @lru_cache(maxsize=16)

@@ -148,7 +148,8 @@ class Lease:
         size = rows.n_samples, rows.n_steps, rows.n_units
         self._kind = size, comes_back, _dtype_of(stages), *map(kind_of, stages)
         waiting: Run | None = _FREE.pop(self._kind, None)
-        self.run = Run(rows, stages, comes_back=comes_back) if waiting is None else waiting
+        with torch.inference_mode(False):  # else a later batch could not write to what it owns
+            self.run = Run(rows, stages, comes_back=comes_back) if waiting is None else waiting
 
     def __del__(self) -> None:
         """Leave the run, and let go of those that have waited longest if they are too many."""

@@ -19,6 +19,8 @@ from beyondrate.ops.lanes import BYTES
 from beyondrate.ops.sparse_linear import SpikeRows
 from beyondrate.ops.threads import in_pieces
 
+_CHEAPER = 16  # than a unit's step is adding up a weight's gradients: so many are worth a thread
+
 
 class SynapsesRecord(Record):
     """Synapses that input spikes reach (``is_first``), or those of a stage, each 1 where they are ``binary``.
@@ -86,7 +88,7 @@ class SynapsesRecord(Record):
         def some(first: int, stop: int) -> None:
             weight[:, first:stop] = np.add.reduce(of_lanes[:, first:stop]).T
 
-        in_pieces(some, n_in, of_lanes[:, 0].size)
+        in_pieces(some, n_in, of_lanes[:, 0].size // _CHEAPER)
         bias = np.add.reduce(bias_of_lanes)
         return _of_stage(stage, torch.from_numpy(weight), torch.from_numpy(bias))
 
