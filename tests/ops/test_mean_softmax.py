@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beyondrate.errors import InputError
-from beyondrate.ops.mean_softmax import log_mean_softmax
+from beyondrate.ops.mean_softmax import log_mean_softmax, mean_softmax
 
 
 def case(batch, steps, classes, *, seed=0, scale=3.0, dtype=torch.float64):
@@ -111,3 +111,29 @@ def test_labels_that_are_no_class_are_refused():
     for wrong in (-1, 5):
         with pytest.raises(InputError, match=f"{wrong}.* for 5 classes"):
             log_mean_softmax(output, labels.index_fill(0, torch.tensor([1]), wrong))
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    batch=st.integers(0, 4), steps=st.integers(1, 150), classes=st.integers(1, 80), seed=st.integers(0, 99)
+)
+def test_the_mean_equals_the_reference_for_any_shape(batch, steps, classes, seed):
+    for dtype, tolerance in ((torch.float64, 1e-12), (torch.float32, 1e-6)):
+        output = case(batch, steps, classes, seed=seed, dtype=dtype)[0].detach()
+        found, expected = (mean_softmax(output, backend=backend) for backend in ("cpu", "reference"))
+        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance)
+        torch.testing.assert_close(found.sum(1), torch.ones(batch, dtype=dtype), rtol=0, atol=10 * tolerance)
+
+
+def test_the_mean_of_huge_numbers_and_of_none():
+    output = case(3, 70, 4)[0].detach()
+    output[0, :, 1] += 5000
+    output[1, 66, 2] = math.nan
+    found = mean_softmax(output)
+    assert found[0].tolist() == [0, 1, 0, 0]
+    assert found.isnan().all(1).tolist() == [False, True, False]
+
+
+def test_the_mean_has_a_gradient():
+    output, _ = case(2, 5, 3)
+    assert torch.autograd.gradcheck(mean_softmax, output)

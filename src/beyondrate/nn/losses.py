@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from beyondrate.errors import InputError
-from beyondrate.ops.mean_softmax import log_mean_softmax
+from beyondrate.ops.mean_softmax import log_mean_softmax, mean_softmax
 
 Outputs = Float[Tensor, "batch time class"]
 Labels = Int64[Tensor, " batch"]
@@ -72,8 +72,7 @@ class MeanSoftmax:
 
     def scores(self, output: Outputs) -> Scores:
         """Return the log of the mean probability over time, or of the smallest number that is not 0."""
-        probabilities = (output - output.logsumexp(2, keepdim=True)).exp()  # torch's softmax of few is slow
-        return probabilities.mean(1).clamp_min(torch.finfo(output.dtype).tiny).log()
+        return mean_softmax(output).clamp_min(torch.finfo(output.dtype).tiny).log()
 
 
 @dataclass(frozen=True)

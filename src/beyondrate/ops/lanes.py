@@ -248,34 +248,9 @@ def fma(_context: _Context, a: _Type, b: _Type, c: _Type) -> Any:  # noqa: ANN40
     return lanes(a, b, c), emit
 
 
-@emitted
-def first_lanes(_context: _Context, left: _Type, array: _Type) -> Any:  # noqa: ANN401
-    """Return the mask of the lanes that are ``left`` of an array."""
-    mask = MaskType(LanesType(array.dtype).n_lanes)
-
-    def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
-        n_left = context.cast(builder, values[0], signature.args[0], types.intp)
-        most = ir.Constant(n_left.type, mask.n_lanes)
-        n_left = builder.select(builder.icmp_signed("<", n_left, most), n_left, most)
-        return _first_lanes(builder, n_left, mask.n_lanes)
-
-    return mask(left, array), emit
-
-
 def _first_lanes(builder: _Builder, left: _Value, n_lanes: int) -> _Value:
     numbers = ir.Constant(ir.VectorType(_INDEX, n_lanes), list(range(n_lanes)))
     return builder.icmp_signed("<", numbers, _spread(builder, builder.trunc(left, _INDEX), n_lanes))
-
-
-@emitted
-def largest(_context: _Context, x: _Type) -> Any:  # noqa: ANN401
-    """Return the largest number of a vector; what is not a number is passed over."""
-
-    def emit(_: _Context, builder: _Builder, _signature: _Signature, values: _Values) -> _Value:
-        vector = values[0].type
-        return _call(builder, f"vector.reduce.fmax.{_short_name(vector)}", vector.element, [values[0]])
-
-    return x.dtype(x), emit
 
 
 @emitted

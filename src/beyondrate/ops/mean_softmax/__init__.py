@@ -1,4 +1,4 @@
-"""The log of a class' probability, the softmax of outputs averaged over time: one pass there, one back."""
+"""The softmax of outputs averaged over time, and the log of a class' share in it with its gradient."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from beyondrate.ops.backend import Backend, choose_backend
 from beyondrate.ops.mean_softmax import reference
 from beyondrate.ops.threads import in_pieces
 
-__all__ = ["log_mean_softmax"]
+__all__ = ["log_mean_softmax", "mean_softmax"]
 
 
 def log_mean_softmax(
@@ -46,6 +46,32 @@ def log_mean_softmax(
         raise InputError(f"labels are {found} for {n_classes} classes", remedy="give an output a class")
     value: Tensor = _LogMeanSoftmax.apply(output, labels)
     return value
+
+
+def mean_softmax(
+    output: Float[Tensor, "batch time class"], *, backend: Backend | None = None
+) -> Float[Tensor, "batch class"]:
+    """Return Σ_t p_t / T, where p_t is the softmax of the outputs at step t.
+
+    Where a gradient is asked for, the reference runs.
+
+    Raises:
+        InputError: if the backend cannot take these tensors.
+
+    Example:
+        >>> mean_softmax(torch.tensor([[[0.0, 0.0], [100.0, 0.0]]]))
+        tensor([[0.7500, 0.2500]])
+    """
+    comes_back = torch.is_grad_enabled() and output.requires_grad
+    at_once = output.numel() > 0 and not comes_back and not torch.compiler.is_compiling()
+    if not at_once or choose_backend("mean_softmax", output, backend) != "cpu":
+        return reference.mean_softmax(output)
+    from beyondrate.ops.mean_softmax import cpu
+
+    probability = output.new_empty(len(output), output.shape[2])
+    views = _numpy(output, probability)
+    in_pieces(partial(cpu.mean, *views), len(output), output[0].numel())
+    return probability
 
 
 class _LogMeanSoftmax(torch.autograd.Function):

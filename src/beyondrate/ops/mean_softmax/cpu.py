@@ -1,4 +1,4 @@
-"""The log of a softmax averaged over time in numba: the classes of a step side by side."""
+"""Softmaxes averaged over time in numba: the steps of a class side by side, for classes are often few."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from beyondrate.ops.kernel import kernel
-from beyondrate.ops.lanes import first_lanes, largest, load, store, total, where, width
+from beyondrate.ops.lanes import load, store, total, where, width, zeros
 
 _ENOUGH = 1e-30  # a sum of probabilities so large has all its digits
 
@@ -26,14 +26,20 @@ def forward(
 
     the ``probability`` of each class at each step, and the steps' ``share`` in Σ_t p_t of the label.
     """
-    n_steps = output.shape[1]
+    n_steps, n_classes = output.shape[1:]
+    panel = np.zeros((n_classes, width(output)), output.dtype)
     for n in range(start, stop):
         own = np.uint64(labels[n])
         sum_own = output.dtype.type(0)
-        for t in range(np.uint64(n_steps)):
-            _softmax(output, n, t, probability)
-            share[n, t] = probability[n, t, own]
-            sum_own += share[n, t]
+        for first in range(0, n_steps, width(output)):
+            n_there = min(n_steps - first, width(output))
+            _softmax(output, n, first, n_there, panel)
+            for i in range(n_there):
+                t = first + i
+                for j in range(n_classes):
+                    probability[n, t, j] = panel[j, i]
+                share[n, t] = panel[own, i]
+                sum_own += panel[own, i]
         if sum_own > _ENOUGH:
             value[n] = math.log(sum_own / n_steps)
         else:
@@ -44,23 +50,40 @@ def forward(
 
 
 @kernel
-def _softmax(output: np.ndarray, n: int, t: int, probability: np.ndarray) -> None:
-    """Fill the probabilities of a step."""
-    zero, lowest = output.dtype.type(0), output.dtype.type(-np.inf)
-    n_classes, n_lanes = output.shape[2], width(output)
-    top = lowest
-    for j in range(0, n_classes, n_lanes):
-        there = first_lanes(n_classes - j, output)
-        top = max(top, largest(where(there, load(output, (n, t, j), n_classes - j), lowest)))
-    norm = zero
-    for j in range(0, n_classes, n_lanes):
-        there = first_lanes(n_classes - j, output)
-        e = where(there, np.exp(load(output, (n, t, j), n_classes - j) - top), zero)
-        store(probability, (n, t, j), n_classes - j, e)
-        norm += total(e)
-    for j in range(0, n_classes, n_lanes):
-        e = load(probability, (n, t, j), n_classes - j)
-        store(probability, (n, t, j), n_classes - j, e / norm)
+def mean(output: np.ndarray, probability: np.ndarray, start: int, stop: int) -> None:
+    """Fill the mean ``probability`` of each class over all steps, for the samples start..stop."""
+    n_steps, n_classes = output.shape[1:]
+    panel = np.zeros((n_classes, width(output)), output.dtype)
+    for n in range(start, stop):
+        for j in range(n_classes):
+            probability[n, j] = 0
+        for first in range(0, n_steps, width(output)):
+            n_there = min(n_steps - first, width(output))
+            _softmax(output, n, first, n_there, panel)
+            for j in range(n_classes):
+                probability[n, j] += total(load(panel, (j, 0), n_there))
+        for j in range(n_classes):
+            probability[n, j] /= n_steps
+
+
+@kernel
+def _softmax(output: np.ndarray, n: int, first: int, n_steps: int, panel: np.ndarray) -> None:
+    """Fill the probabilities of some steps, those of a class side by side."""
+    n_classes, n_lanes = panel.shape
+    for i in range(n_steps):
+        for j in range(n_classes):
+            panel[j, i] = output[n, first + i, j]
+    top = load(panel, (0, 0), n_lanes)
+    for j in range(1, n_classes):
+        x = load(panel, (j, 0), n_lanes)
+        top = where(x > top, x, top)
+    norm = zeros(output)
+    for j in range(n_classes):
+        e = np.exp(load(panel, (j, 0), n_lanes) - top)
+        store(panel, (j, 0), n_lanes, e)
+        norm += e
+    for j in range(n_classes):
+        store(panel, (j, 0), n_lanes, load(panel, (j, 0), n_lanes) / norm)
 
 
 @kernel
