@@ -30,7 +30,10 @@ _SMALLEST_WORK = 1 << 15  # elements below which handing work to another thread 
 def in_pieces(kernel: Callable[[int, int], None], n_items: int, work_per_item: int) -> None:
     """Call ``kernel(start, stop)`` over consecutive pieces that cover ``range(n_items)``, in parallel."""
     enough = n_items * work_per_item // _SMALLEST_WORK
-    n_pieces = max(1, min(_n_threads(), n_items, enough))
+    n_pieces = min(_n_threads(), n_items, enough)
+    if n_pieces <= 1:
+        kernel(0, n_items)
+        return
     edges = [n_items * piece // n_pieces for piece in range(n_pieces + 1)]
     running = [_pool(os.getpid()).submit(kernel, *edge) for edge in pairwise(edges[1:])]
     try:
