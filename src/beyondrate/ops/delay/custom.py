@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from beyondrate.ops.backend import register_triton
-from beyondrate.ops.delay.reference import whole_steps
 from beyondrate.ops.threads import in_pieces
 
 
@@ -43,9 +42,9 @@ def _delay_backward(
 
 def split(delays: Tensor, mode: str, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
     """Return whole steps (cut where they silence all), and what is left of a step."""
-    k = whole_steps(delays, mode).clamp(max=n_steps + 1)
-    fraction = delays.detach() - k if mode == "linear" else torch.zeros_like(delays)
-    return k.numpy().astype(np.uint64), fraction.numpy()
+    values = delays.detach().numpy()
+    k = np.minimum(np.floor(values + 0.5 if mode == "central" else values), n_steps + 1)
+    return k.astype(np.uint64), values - k if mode == "linear" else np.zeros_like(values)
 
 
 def _numpy(*tensors: Tensor) -> list[Any]:
