@@ -61,18 +61,17 @@ class LeakyRecord(Record):
 
     def __init__(self, row: Row, room: Room, n_units: int) -> None:
         super().__init__(row, room.numpy_dtype, leaky_units_forward, leaky_units_backward)
-        self.leak, self.leaks = _LeakOfUnits(self, room, n_units, "v", "decay"), False
+        self.leak = _LeakOfUnits(self, room, n_units, "v", "decay")
 
     def bring(self, stage: LeakyUnits, rows: SpikeRows) -> None:
-        self.leaks = stage.leak is not None
         if stage.leak is not None:
             self.leak.bring(stage.leak)
 
     def begin_back(self) -> None:
         self.leak.begin_back()
 
-    def gradients(self, stage: object) -> list[Tensor]:
-        return [self.leak.gradient()] if self.leaks else []
+    def gradients(self, stage: LeakyUnits) -> list[Tensor]:
+        return [] if stage.leak is None else [self.leak.gradient()]
 
 
 class DelaysRecord(Record):
@@ -113,7 +112,7 @@ class FactorsRecord(Record):
 
 
 class _LeakOfUnits:
-    """One decay a unit, the states that it acts on, and what walking back sums for it."""
+    """One decay a unit (1 without a leak), the states that it acts on, and what walking back sums."""
 
     def __init__(self, record: Record, room: Room, n_units: int, state: str, decay: str) -> None:
         self.decay = np.ones(n_units, room.numpy_dtype)

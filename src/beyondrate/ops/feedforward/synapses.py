@@ -83,14 +83,14 @@ class SynapsesRecord(Record):
     def gradients(self, stage: Synapses) -> list[Tensor]:
         of_lanes, bias_of_lanes = self.of_lanes
         _, n_in, n_out = of_lanes.shape
-        weight = np.empty((n_out, n_in), of_lanes.dtype)
+        weight = torch.empty(n_out, n_in, dtype=self.room.dtype)
+        view = weight.numpy()
 
         def some(first: int, stop: int) -> None:
-            weight[:, first:stop] = np.add.reduce(of_lanes[:, first:stop]).T
+            view[:, first:stop] = np.add.reduce(of_lanes[:, first:stop]).T
 
         in_pieces(some, n_in, of_lanes[:, 0].size // _CHEAPER)
-        bias = np.add.reduce(bias_of_lanes)
-        return _of_stage(stage, torch.from_numpy(weight), torch.from_numpy(bias))
+        return _of_stage(stage, weight, torch.from_numpy(np.add.reduce(bias_of_lanes)))
 
 
 def _of_stage(stage: Synapses, grad_weight: Tensor, grad_bias: Tensor) -> list[Tensor]:
