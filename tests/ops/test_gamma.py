@@ -143,7 +143,7 @@ def test_time_constants_have_a_gradient():
 @given(
     batch=st.integers(0, 3),
     time=st.integers(1, 12),
-    unit=st.integers(0, 9),
+    unit=st.sampled_from([0, 1, 2, 5, 16, 17, 31, 33, 48, 70, 100]),
     n_buckets=st.integers(1, 11),
     mode=st.sampled_from(["exact", "cascade"]),
     dtype=st.sampled_from([torch.float32, torch.float64]),

@@ -16,9 +16,11 @@ from beyondrate.ops.lanes import (
     fma,
     load,
     load_bytes,
+    load_halves,
     lowest_bit,
     reciprocal,
     store,
+    store_halves,
     total,
     where,
     width,
@@ -257,3 +259,26 @@ torch.testing.assert_close(found["cpu"][1], found["reference"][1])
 def test_kernels_also_run_where_registers_are_short():
     generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     subprocess.run([sys.executable, "-c", PROGRAM], env={**os.environ, **generic}, check=True)
+
+
+@njit
+def halves(out, x, i, j):
+    left, other_left = x.shape[1] - i, x.shape[1] - j
+    both = load_halves(x, (0, i), left, (1, j), other_left)
+    store_halves(out, (1, i), left, (0, j), other_left, both + both)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_either_half_has_a_place_of_its_own(dtype):
+    half = lengths(np.zeros(1, dtype)) // 2
+    for n in (1, half - 1, half, half + 1, 3 * half):
+        x = numbers(2 * n, dtype, seed=n).reshape(2, n)
+        for i, j in {(0, 0), (0, n - 1), (n // 2, n // 3)}:
+            out = np.zeros_like(x)
+            halves(out, x, i, j)
+            expected = np.zeros_like(x)
+            expected[1, i : i + half], expected[0, j : j + half] = (
+                2 * x[0, i : i + half],
+                2 * x[1, j : j + half],
+            )
+            np.testing.assert_array_equal(out, expected)

@@ -304,9 +304,24 @@ def load(_context: _Context, array: _Type, index: _Type, left: _Type) -> Any:  #
     lanes = LanesType(array.dtype)
 
     def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
-        return _Place(context, builder, signature, values, lanes.n_lanes).load()
+        return _Place(context, builder, signature.args, values, lanes.n_lanes).load()
 
     return lanes(array, index, left), emit
+
+
+@emitted
+def load_halves(
+    _context: _Context, array: _Type, index: _Type, left: _Type, other_index: _Type, other_left: _Type
+) -> Any:  # noqa: ANN401
+    """Return a vector of which either half is loaded from an index of its own on."""
+    lanes = LanesType(array.dtype)
+
+    def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
+        places = _halves(context, builder, signature.args, values, lanes.n_lanes)
+        both = ir.Constant(ir.VectorType(_INDEX, lanes.n_lanes), list(range(lanes.n_lanes)))
+        return builder.shuffle_vector(places[0].load(), places[1].load(), both)
+
+    return lanes(array, index, left, other_index, other_left), emit
 
 
 @emitted
@@ -315,7 +330,7 @@ def load_bytes(_context: _Context, array: _Type, index: _Type, left: _Type, like
     lanes = LanesType(like.dtype)
 
     def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
-        loaded = _Place(context, builder, signature, values, lanes.n_lanes).load()
+        loaded = _Place(context, builder, signature.args, values, lanes.n_lanes).load()
         return builder.uitofp(loaded, context.get_value_type(lanes))
 
     return lanes(array, index, left, like), emit
@@ -331,7 +346,7 @@ def store(_context: _Context, array: _Type, index: _Type, left: _Type, x: _Type)
         return None
 
     def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
-        place = _Place(context, builder, signature, values, x.n_lanes)
+        place = _Place(context, builder, signature.args, values, x.n_lanes)
         same = array.dtype == x.dtype
         place.store(values[3] if same else builder.fptoui(values[3], place.vector))
         return context.get_dummy_value()
@@ -339,19 +354,56 @@ def store(_context: _Context, array: _Type, index: _Type, left: _Type, x: _Type)
     return types.none(array, index, left, x), emit
 
 
+@emitted
+def store_halves(
+    _context: _Context,
+    array: _Type,
+    index: _Type,
+    left: _Type,
+    other_index: _Type,
+    other_left: _Type,
+    x: _Type,
+) -> Any:  # noqa: ANN401
+    """Write either half of a vector from an index of its own on."""
+    if not isinstance(x, LanesType) or array.dtype != x.dtype:
+        return None
+
+    def emit(context: _Context, builder: _Builder, signature: _Signature, values: _Values) -> _Value:
+        for half, place in enumerate(_halves(context, builder, signature.args, values, x.n_lanes)):
+            n_lanes = place.vector.count
+            its_lanes = list(range(half * n_lanes, (half + 1) * n_lanes))
+            nothing = ir.Constant(values[5].type, ir.Undefined)
+            lanes = ir.Constant(ir.VectorType(_INDEX, n_lanes), its_lanes)
+            place.store(builder.shuffle_vector(values[5], nothing, lanes))
+        return context.get_dummy_value()
+
+    return types.none(array, index, left, other_index, other_left, x), emit
+
+
+def _halves(
+    context: _Context, builder: _Builder, kinds: _Values, values: _Values, n_lanes: int
+) -> list[_Place]:
+    """Return where either half is, of (array, index, left, other index, other left)."""
+    chosen = (0, 1, 2), (0, 3, 4)
+    return [
+        _Place(context, builder, [kinds[i] for i in three], [values[i] for i in three], n_lanes // 2)
+        for three in chosen
+    ]
+
+
 class _Place:
-    """Where a vector is in memory."""
+    """Where a vector is in memory: the types and values of an array, an index and how many are left."""
 
     def __init__(
-        self, context: _Context, builder: _Builder, signature: _Signature, values: _Values, n_lanes: int
+        self, context: _Context, builder: _Builder, kinds: _Values, values: _Values, n_lanes: int
     ) -> None:
-        array, index, left = signature.args[:3]
+        array, index, left = kinds[:3]
         self.builder, self.vector = builder, ir.VectorType(context.get_data_type(array.dtype), n_lanes)
         self.alignment = array.dtype.bitwidth // 8
-        indices, kinds = [values[1]], [index]
+        indices, theirs = [values[1]], [index]
         if isinstance(index, types.BaseTuple):
-            indices, kinds = cgutils.unpack_tuple(builder, values[1], len(index)), list(signature.args[1])
-        indices = [context.cast(builder, i, t, types.intp) for i, t in zip(indices, kinds, strict=True)]
+            indices, theirs = cgutils.unpack_tuple(builder, values[1], len(index)), list(kinds[1])
+        indices = [context.cast(builder, i, t, types.intp) for i, t in zip(indices, theirs, strict=True)]
         view = context.make_array(array)(context, builder, values[0])
         first = cgutils.get_item_pointer(context, builder, array, view, indices, wraparound=False)
         self.pointer = builder.bitcast(first, self.vector.as_pointer())

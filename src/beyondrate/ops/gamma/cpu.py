@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from beyondrate.ops.kernel import kernel, part_of_kernels
-from beyondrate.ops.lanes import Lanes, flushed, fma, load, store, width, zeros
+from beyondrate.ops.lanes import Lanes, flushed, fma, load, load_halves, store, store_halves, width, zeros
 
 _LINE = 64  # bytes of a line of the cache
 _STEPS_TO_FLUSH = 16
@@ -84,6 +84,30 @@ def add_to(rows: np.ndarray, k: int, x: Lanes) -> None:
     store(rows, (k, 0), width(rows), load(rows, (k, 0), width(rows)) + x)
 
 
+@part_of_kernels
+def half_blocks(h: int, start: int, stop: int, like: np.ndarray) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return sample and first unit of what the halves of vector ``h`` hold, of ``like``'s last axis.
+
+    Each holds the units of one sample that fill half a vector, or those that are left; so that of a readout
+    of few units two samples are done at once. The last half is the one before once more if their number is
+    odd.
+    """
+    n_units, half = like.shape[-1], width(like) // 2
+    n_blocks = -(-n_units // half)
+    first, second = 2 * h, min(2 * h + 1, (stop - start) * n_blocks - 1)
+    return (
+        (start + first // n_blocks, first % n_blocks * half),
+        (start + second // n_blocks, second % n_blocks * half),
+    )
+
+
+@part_of_kernels
+def n_vectors(start: int, stop: int, like: np.ndarray) -> int:
+    """Return how many vectors the units of the samples start..stop fill, half by half."""
+    n_blocks = -(-like.shape[-1] // (width(like) // 2))
+    return ((stop - start) * n_blocks + 1) // 2
+
+
 @kernel
 def scan_forward(
     u: np.ndarray,
@@ -96,19 +120,22 @@ def scan_forward(
 ) -> None:
     """Fill x(t) = b + Σ_k g_k m_k(t), m(t) = M m(t-1) + e_1 u(t), for the samples start..stop."""
     n_units, n_lanes, n_buckets = u.shape[2], width(u), len(gain)
-    memory = rows_of_lanes(n_buckets, u)
-    for n in range(start, stop):
-        for j in range(0, n_units, n_lanes):
-            left = n_units - j
-            memory[:] = 0
-            for t in range(u.shape[1]):
-                advance(memory, chain)
-                flush(memory, t)
-                add_to(memory, 0, load(u, (n, t, j), left))
-                total = load(bias, j, left)
-                for k in range(n_buckets):
-                    total = fma(load(gain, (k, j), left), load(memory, (k, 0), n_lanes), total)
-                store(x, (n, t, j), left, total)
+    memory, gains = rows_of_lanes(n_buckets, u), rows_of_lanes(n_buckets, u)
+    for h in range(n_vectors(start, stop, u)):
+        (n, j), (m, i) = half_blocks(h, start, stop, u)
+        left, right = n_units - j, n_units - i
+        for k in range(n_buckets):
+            store(gains, (k, 0), n_lanes, load_halves(gain, (k, j), left, (k, i), right))
+        offset = load_halves(bias, j, left, i, right)
+        memory[:] = 0
+        for t in range(u.shape[1]):
+            advance(memory, chain)
+            flush(memory, t)
+            add_to(memory, 0, load_halves(u, (n, t, j), left, (m, t, i), right))
+            total = offset
+            for k in range(n_buckets):
+                total = fma(load(gains, (k, 0), n_lanes), load(memory, (k, 0), n_lanes), total)
+            store_halves(x, (n, t, j), left, (m, t, i), right, total)
 
 
 @kernel
@@ -130,26 +157,27 @@ def scan_backward(
     """
     n_units, n_lanes, n_buckets = u.shape[2], width(u), len(gain)
     memory, sums = rows_of_lanes(n_buckets, u), rows_of_lanes(n_buckets, u)
-    for n in range(start, stop):
-        for j in range(0, n_units, n_lanes):
-            left = n_units - j
-            memory[:], sums[:] = 0, 0
-            sum_b = zeros(u)
-            for t in range(u.shape[1] - 1, -1, -1):
-                fed, grad = load(u, (n, t, j), left), load(grad_x, (n, t, j), left)
-                advance(memory, chain)
-                flush(memory, t)
-                add_to(memory, 0, grad)
-                sum_b += grad
-                total = zeros(u)
-                for k in range(n_buckets):
-                    r = load(memory, (k, 0), n_lanes)
-                    total = fma(load(gain, (k, j), left), r, total)
-                    store(sums, (k, 0), n_lanes, fma(r, fed, load(sums, (k, 0), n_lanes)))
-                store(grad_u, (n, t, j), left, total)
-            store(grad_bias, (n, j), left, sum_b)
+    for h in range(n_vectors(start, stop, u)):
+        (n, j), (m, i) = half_blocks(h, start, stop, u)
+        left, right = n_units - j, n_units - i
+        memory[:], sums[:] = 0, 0
+        sum_b = zeros(u)
+        for t in range(u.shape[1] - 1, -1, -1):
+            fed = load_halves(u, (n, t, j), left, (m, t, i), right)
+            grad = load_halves(grad_x, (n, t, j), left, (m, t, i), right)
+            advance(memory, chain)
+            flush(memory, t)
+            add_to(memory, 0, grad)
+            sum_b += grad
+            total = zeros(u)
             for k in range(n_buckets):
-                store(grad_gain, (n, k, j), left, load(sums, (k, 0), n_lanes))
+                r = load(memory, (k, 0), n_lanes)
+                total = fma(load_halves(gain, (k, j), left, (k, i), right), r, total)
+                store(sums, (k, 0), n_lanes, fma(r, fed, load(sums, (k, 0), n_lanes)))
+            store_halves(grad_u, (n, t, j), left, (m, t, i), right, total)
+        store_halves(grad_bias, (n, j), left, (m, i), right, sum_b)
+        for k in range(n_buckets):
+            store_halves(grad_gain, (n, k, j), left, (m, k, i), right, load(sums, (k, 0), n_lanes))
 
 
 @kernel
