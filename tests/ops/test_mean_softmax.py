@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beyondrate.errors import InputError
-from beyondrate.ops.mean_softmax import log_mean_softmax, mean_softmax
+from beyondrate.ops.mean_softmax import mean_softmax, mean_softmax_loss
 
 
 def case(batch, steps, classes, *, seed=0, scale=3.0, dtype=torch.float64):
@@ -18,8 +18,14 @@ def case(batch, steps, classes, *, seed=0, scale=3.0, dtype=torch.float64):
     return output.to(dtype).requires_grad_(), labels
 
 
+def logs_of_probability(output, labels, backend):
+    """Of each sample alone."""
+    samples = zip(output.split(1), labels.split(1), strict=True)
+    return torch.stack([-mean_softmax_loss(*sample, backend=backend) for sample in samples])
+
+
 def value_and_gradient(output, labels, backend):
-    value = log_mean_softmax(output, labels, backend=backend)
+    value = logs_of_probability(output, labels, backend)
     weights = torch.linspace(1, 2, len(labels), dtype=output.dtype)
     return value.detach(), torch.autograd.grad((weights * value).sum(), output)[0]
 
@@ -40,13 +46,24 @@ def test_it_equals_the_reference_for_any_shape(batch, steps, classes, seed):
     assert_agree(*case(batch, steps, classes, seed=seed, dtype=torch.float32), 2e-5)
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_batch_gives_the_mean_of_its_samples(backend):
+    output, labels = case(7, 70, 5)
+    loss = mean_softmax_loss(output, labels, backend=backend)
+    expected = -logs_of_probability(output, labels, backend).mean()
+    torch.testing.assert_close(loss, expected, rtol=0, atol=1e-12)
+    found, wanted = (torch.autograd.grad(3 * value, output)[0] for value in (loss, expected))
+    assert found.abs().max() > 1e-3
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-12)
+
+
 def test_it_is_the_log_of_the_mean_probability():
     output, labels = case(5, 40, 7)
     value, gradient = assert_agree(output, labels, 1e-12)
     expected = torch.softmax(output, 2).mean(1)[torch.arange(5), labels].log()
     torch.testing.assert_close(value, expected.detach(), rtol=0, atol=1e-12)
     assert gradient.abs().max() > 1e-2
-    assert torch.autograd.gradcheck(lambda x: log_mean_softmax(x, labels), output)
+    assert torch.autograd.gradcheck(lambda x: mean_softmax_loss(x, labels), output)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -81,7 +98,7 @@ def test_any_memory_layout_and_nothing_at_all():
     assert_agree(output.detach().transpose(1, 2).requires_grad_(), labels % 8, 1e-12)
     assert_agree(output.detach()[::2, 1::3, ::2].requires_grad_(), labels[::2] % 5, 1e-12)
     nothing = output.detach()[:0].requires_grad_()
-    assert log_mean_softmax(nothing, labels[:0]).shape == (0,)
+    assert mean_softmax_loss(nothing, labels[:0]).isnan()  # as torch's own losses
 
 
 def test_the_number_of_threads_changes_no_bit():
@@ -91,7 +108,8 @@ def test_the_number_of_threads_changes_no_bit():
         found = []
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append(value_and_gradient(output, labels, "cpu"))
+            loss = mean_softmax_loss(output, labels, backend="cpu")
+            found.append((loss.detach(), torch.autograd.grad(loss, output)[0]))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*both) for one in found[1:] for both in zip(one, found[0], strict=True))
@@ -99,18 +117,18 @@ def test_the_number_of_threads_changes_no_bit():
 
 def test_other_types_and_compilers_take_the_reference(monkeypatch):
     output, labels = case(2, 3, 4)
-    expected = log_mean_softmax(output, labels)
-    assert log_mean_softmax(output.half(), labels).dtype == torch.float16
+    expected = mean_softmax_loss(output, labels)
+    assert mean_softmax_loss(output.half(), labels).dtype == torch.float16
     monkeypatch.setattr("torch.compiler.is_compiling", lambda: True)
-    monkeypatch.setattr("beyondrate.ops.mean_softmax._LogMeanSoftmax", None)
-    torch.testing.assert_close(log_mean_softmax(output, labels), expected)
+    monkeypatch.setattr("beyondrate.ops.mean_softmax._MeanSoftmaxLoss", None)
+    torch.testing.assert_close(mean_softmax_loss(output, labels), expected)
 
 
 def test_labels_that_are_no_class_are_refused():
     output, labels = case(3, 4, 5)
     for wrong in (-1, 5):
         with pytest.raises(InputError, match=f"{wrong}.* for 5 classes"):
-            log_mean_softmax(output, labels.index_fill(0, torch.tensor([1]), wrong))
+            mean_softmax_loss(output, labels.index_fill(0, torch.tensor([1]), wrong))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)

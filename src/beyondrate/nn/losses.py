@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from beyondrate.errors import InputError
-from beyondrate.ops.mean_softmax import log_mean_softmax, mean_softmax
+from beyondrate.ops.mean_softmax import mean_softmax, mean_softmax_loss
 
 Outputs = Float[Tensor, "batch time class"]
 Labels = Int64[Tensor, " batch"]
@@ -68,7 +68,7 @@ class MeanSoftmax:
 
     def __call__(self, output: Outputs, labels: Labels) -> Float[Tensor, ""]:
         """Return the mean loss over the batch."""
-        return -log_mean_softmax(output, labels).mean()
+        return mean_softmax_loss(output, labels)
 
     def scores(self, output: Outputs) -> Scores:
         """Return the log of the mean probability over time, or of the smallest number that is not 0."""

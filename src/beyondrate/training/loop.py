@@ -262,10 +262,10 @@ def _train_epoch(
 ) -> float:
     model.train()
     order = rng.permutation(len(labels))
-    total = 0.0
+    total, labels = 0.0, labels[torch.from_numpy(order)]
     for start in range(0, len(order), batch_size):
         samples = order[start : start + batch_size]
-        total += learn(inputs.batch(samples), labels[torch.from_numpy(samples)]) * len(samples)
+        total += learn(inputs.batch(samples), labels[start : start + batch_size]) * len(samples)
     return total / len(order)
 
 

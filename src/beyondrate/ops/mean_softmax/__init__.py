@@ -1,10 +1,11 @@
-"""The softmax of outputs averaged over time, and the log of a class' share in it with its gradient."""
+"""The softmax of outputs averaged over time, and the loss that its log is, with its gradient."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -15,16 +16,16 @@ from beyondrate.ops.backend import Backend, choose_backend
 from beyondrate.ops.mean_softmax import reference
 from beyondrate.ops.threads import in_pieces
 
-__all__ = ["log_mean_softmax", "mean_softmax"]
+__all__ = ["mean_softmax", "mean_softmax_loss"]
 
 
-def log_mean_softmax(
+def mean_softmax_loss(
     output: Float[Tensor, "batch time class"],
     labels: Int64[Tensor, " batch"],
     *,
     backend: Backend | None = None,
-) -> Float[Tensor, " batch"]:
-    """Return log Σ_t p_t / T of each sample's label, where p_t is the softmax of its outputs at step t.
+) -> Float[Tensor, ""]:
+    """Return -log Σ_t p_t / T of the labels on average, p_t being the softmax of the outputs at step t.
 
     Only the reference has a second derivative; whatever is traced by a compiler runs it.
 
@@ -34,18 +35,18 @@ def log_mean_softmax(
 
     Example:
         >>> output = torch.tensor([[[0.0, 0.0], [100.0, 0.0]]])
-        >>> log_mean_softmax(output, torch.tensor([0])).exp()
-        tensor([0.7500])
+        >>> mean_softmax_loss(output, torch.tensor([0])).exp()
+        tensor(1.3333)
     """
     at_once = output.numel() > 0 and not torch.compiler.is_compiling()
     if not at_once or choose_backend("mean_softmax", output, backend) != "cpu":
-        return reference.log_mean_softmax(output, labels)
+        return reference.mean_softmax_loss(output, labels)
     n_classes = output.shape[2]
     if not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
         found = f"{int(labels.min())} to {int(labels.max())}"
         raise InputError(f"labels are {found} for {n_classes} classes", remedy="give an output a class")
-    value: Tensor = _LogMeanSoftmax.apply(output, labels)
-    return value
+    loss: Tensor = _MeanSoftmaxLoss.apply(output, labels)
+    return loss
 
 
 def mean_softmax(
@@ -74,7 +75,7 @@ def mean_softmax(
     return probability
 
 
-class _LogMeanSoftmax(torch.autograd.Function):
+class _MeanSoftmaxLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, output: Tensor, labels: Tensor) -> Tensor:  # noqa: ANN401
         from beyondrate.ops.mean_softmax import cpu
@@ -84,7 +85,7 @@ class _LogMeanSoftmax(torch.autograd.Function):
         views = _numpy(output, labels, probability, share, value)
         in_pieces(partial(cpu.forward, *views), len(output), output[0].numel())
         ctx.save_for_backward(labels, probability, share)
-        return value
+        return torch.from_numpy(np.asarray(-views[-1].mean()))
 
     @staticmethod
     @once_differentiable
@@ -93,7 +94,8 @@ class _LogMeanSoftmax(torch.autograd.Function):
 
         labels, probability, share = ctx.saved_tensors
         grad_output = torch.empty_like(probability)
-        views = _numpy(grad, labels, probability, share, grad_output)
+        of_samples = (-grad / len(labels)).expand(len(labels))
+        views = _numpy(of_samples, labels, probability, share, grad_output)
         in_pieces(partial(cpu.backward, *views), len(probability), probability[0].numel())
         return grad_output, None
 

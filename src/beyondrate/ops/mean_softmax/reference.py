@@ -8,12 +8,12 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 
-def log_mean_softmax(
+def mean_softmax_loss(
     output: Float[Tensor, "batch time class"], labels: Int64[Tensor, " batch"]
-) -> Float[Tensor, " batch"]:
-    """Return log Σ_t p_t / T of each label, p_t = softmax(output_t)."""
+) -> Float[Tensor, ""]:
+    """Return -log Σ_t p_t / T of the labels, p_t = softmax(output_t), on average over the batch."""
     own = output.gather(2, labels[:, None, None].expand(-1, output.shape[1], 1))[..., 0]
-    return (own - output.logsumexp(2)).logsumexp(1) - math.log(output.shape[1])
+    return math.log(output.shape[1]) - (own - output.logsumexp(2)).logsumexp(1).mean()
 
 
 def mean_softmax(output: Float[Tensor, "batch time class"]) -> Float[Tensor, "batch class"]:
