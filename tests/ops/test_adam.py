@@ -110,3 +110,34 @@ def test_parameters_of_several_types_change_by_torch():
 def test_refuses_nothing():
     with pytest.raises(InputError, match="nothing to learn"):
         adam([ParameterGroup([], 0.1)], clip=1.0)
+
+
+def test_what_has_no_gradient_is_not_said_to_have_changed():
+    moved, other = parameters(shapes=[(3,), (3,)])
+    optimiser = adam([ParameterGroup([moved, other], 0.1)], clip=1.0, backend="cpu")
+    pending = (other * other).sum()
+    moved.square().sum().backward()
+    optimiser.update()
+    pending.backward()
+    assert torch.equal(other.grad, 2 * other)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda w: w.double(), lambda w: w[:2].clone(), lambda w: w.view(5, 7).t()], ids=str
+)
+def test_a_parameter_that_is_another_now_is_refused(change):
+    (weight,) = parameters(torch.float32, [(7, 5)])
+    optimiser = adam([ParameterGroup([weight], 0.1)], clip=1.0)
+    weight.data = change(weight.data)
+    weight.grad = torch.ones_like(weight)
+    with pytest.raises(InputError, match="a parameter is of"):
+        optimiser.update()
+
+
+def test_refuses_a_parameter_twice_and_several_types_for_the_kernel():
+    (weight,) = parameters(shapes=[(3,)])
+    with pytest.raises(InputError, match="twice"):
+        adam([ParameterGroup([weight], 0.1), ParameterGroup([weight], 0.2)], clip=1.0)
+    tensors = [*parameters(torch.float64, [(3,)]), *parameters(torch.float32, [(3,)])]
+    with pytest.raises(InputError, match="several types"):
+        adam([ParameterGroup(tensors, 0.1)], clip=1.0, backend="cpu")

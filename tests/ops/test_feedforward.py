@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import pytest
@@ -438,3 +439,37 @@ def test_what_is_no_delay_is_refused(steps, backend):
         stages[2].steps[3] = steps
     with pytest.raises(InputError, match="a delay is"):
         feedforward(rows, stages, backend=backend)
+
+
+def test_a_hidden_layer_of_no_units_has_gradients_of_zero():
+    rows, stages = random_case("plain", 3, 10, hidden=(0, 5))
+    found, expected = (output_and_gradients((rows, stages), backend) for backend in ("cpu", "reference"))
+    torch.testing.assert_close(found[0], expected[0], rtol=0, atol=1e-10)
+    for one, wanted in zip(found[1], expected[1], strict=True):
+        torch.testing.assert_close(one, wanted, rtol=0, atol=1e-10)
+
+
+def test_a_run_whose_batch_was_broken_off_serves_the_next(monkeypatch):
+    case = random_case("gated", 5, 40)
+    expected = output_and_gradients(case, "reference")[0]
+    with monkeypatch.context() as broken:
+        broken.setattr("beyondrate.ops.feedforward.gamma._chains_of_code", None)
+        with pytest.raises(TypeError):
+            feedforward(*case)
+    torch.testing.assert_close(output_and_gradients(case, "cpu")[0], expected, rtol=0, atol=1e-10)
+
+
+def test_threads_that_share_a_graph_take_turns():
+    rows, stages = random_case("plain", 24, 100)
+    tensors = [tensor for stage in stages for tensor in stage.tensors()]
+    out = feedforward(rows, stages)
+    losses = out.sum(), out.square().sum()
+
+    def gradients(loss):
+        return torch.autograd.grad(loss, tensors, retain_graph=True)
+
+    expected = [gradients(loss) for loss in losses]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            for found, wanted in zip(pool.map(gradients, losses), expected, strict=True):
+                assert all(map(torch.equal, found, wanted))

@@ -155,3 +155,10 @@ def test_the_mean_of_huge_numbers_and_of_none():
 def test_the_mean_has_a_gradient():
     output, _ = case(2, 5, 3)
     assert torch.autograd.gradcheck(mean_softmax, output)
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 5])
+def test_other_numbers_of_labels_are_refused(n_labels):
+    output, _ = case(3, 4, 5)
+    with pytest.raises(InputError, match="one a sample"):
+        mean_softmax_loss(output, torch.zeros(n_labels, dtype=torch.int64))

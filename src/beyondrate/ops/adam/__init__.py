@@ -18,6 +18,8 @@ from beyondrate.ops.backend import Backend, choose_backend
 
 __all__ = ["Adam", "ParameterGroup", "adam"]
 
+_OTHER = 'give backend "reference" or None'
+
 
 @dataclass(frozen=True)
 class ParameterGroup:
@@ -41,6 +43,9 @@ class Adam(Protocol):
         """Move by the gradients, at ``factor`` times the learning rates; return the norm before clipping.
 
         Nothing moves if the norm is not finite.
+
+        Raises:
+            InputError: if a parameter is no longer of the size or type that it was made for.
         """
         ...
 
@@ -52,7 +57,7 @@ def adam(groups: Sequence[ParameterGroup], *, clip: float, backend: Backend | No
     such as those of several types or on a GPU, change by torch's own optimiser.
 
     Raises:
-        InputError: if there are no parameters, or the backend cannot take them.
+        InputError: if there are no parameters, one is there twice, or the backend cannot take them.
 
     Example:
         >>> import torch
@@ -65,8 +70,12 @@ def adam(groups: Sequence[ParameterGroup], *, clip: float, backend: Backend | No
     parameters = [parameter for group in groups for parameter in group.parameters]
     if not parameters:
         raise InputError("there is nothing to learn", remedy="give parameters")
+    if len(set(map(id, parameters))) < len(parameters):
+        raise InputError("a parameter is there twice", remedy="give each in one group")
     first = parameters[0]
     alike = all(p.dtype == first.dtype and p.device == first.device and p.is_contiguous() for p in parameters)
+    if backend == "cpu" and not alike:
+        raise InputError("the parameters are of several types or places, or not contiguous", remedy=_OTHER)
     if choose_backend("adam", first, backend if alike else "reference") != "cpu":
         return ReferenceAdam(groups, clip)
     from beyondrate.ops.adam.cpu import KernelAdam

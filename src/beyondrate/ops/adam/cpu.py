@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from beyondrate.errors import InputError
 from beyondrate.ops.addresses import array_at
 from beyondrate.ops.kernel import kernel
 from beyondrate.ops.lanes import load, total, width, zeros
@@ -33,11 +34,12 @@ class KernelAdam:
         self._n_updates = np.zeros(len(self._parameters))
         learning = [(group.learning_rate, group.weight_decay) for group in groups for _ in group.parameters]
         self._rates, self._decays = np.array(learning).T
-        self._places = np.array([[0, 0, *_halves(moments), moments.shape[1]] for moments in self._moments])
+        self._places = np.array([[0, 0, *_places_of(moments), moments.shape[1]] for moments in self._moments])
         self._like = np.empty(0, self._moments[0].numpy().dtype)
 
     def update(self, factor: float = 1.0) -> float:
         """Move by the gradients and return their norm."""
+        self._check()
         gradients = [None if p.grad is None else p.grad.contiguous() for p in self._parameters]
         there = np.array([gradient is not None for gradient in gradients])
         for place, parameter, gradient in zip(self._places, self._parameters, gradients, strict=True):
@@ -49,8 +51,19 @@ class KernelAdam:
             self._n_updates += there
             numbers = self._numbers(factor)[there]
             change(places, numbers, min(1.0, self._clip / (norm + _ROUNDING)), self._like)
-            torch.autograd.graph.increment_version(self._parameters)
+            changed = [p for p in self._parameters if p.grad is not None]
+            torch.autograd.graph.increment_version(changed)
         return norm
+
+    def _check(self) -> None:
+        """Refuse parameters that are not what they were: the kernel sees addresses only."""
+        for parameter, moments in zip(self._parameters, self._moments, strict=True):
+            same = parameter.dtype == moments.dtype and parameter.device == moments.device
+            if not (same and parameter.numel() == moments.shape[1] and parameter.is_contiguous()):
+                raise InputError(
+                    f"a parameter is of {parameter.dtype} and shape {tuple(parameter.shape)} now",
+                    remedy="make the optimiser after the last change of the network",
+                )
 
     def _numbers(self, factor: float) -> np.ndarray:
         """Return each parameter's rate, decay, and the root that its squares' mean is divided by."""
@@ -59,7 +72,7 @@ class KernelAdam:
         return np.stack([rates, self._decays, np.sqrt(1 - _BETA_SQUARE**n_updates)], axis=1)
 
 
-def _halves(moments: Tensor) -> tuple[int, int]:
+def _places_of(moments: Tensor) -> tuple[int, int]:
     """Return where the gradient's mean and the mean of its squares are."""
     mean, square = moments
     return mean.data_ptr(), square.data_ptr()

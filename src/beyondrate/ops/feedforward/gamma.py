@@ -41,8 +41,8 @@ class GammaRecord(Record):
     def bring(self, stage: GammaMemories, rows: SpikeRows) -> None:
         transition = self.room.given(stage.transition).numpy()
         if transition.tobytes() != self.transition:
-            self.transition = transition.tobytes()
             self.own(**dict(zip(_CHAIN, chain_of(transition), strict=True)))
+            self.transition = transition.tobytes()
         self.point_to(gain=self.room.given(stage.gain), bias=self.room.given(stage.bias))
 
     def gradients(self, stage: object) -> list[Tensor]:
@@ -73,11 +73,11 @@ class SigmaDeltaRecord(Record):
     def bring(self, stage: SigmaDeltaUnits, rows: SpikeRows) -> None:
         transition = self.room.given(stage.transition).numpy()
         if transition.tobytes() != self.transition:
-            self.transition = transition.tobytes()
-            use_sum = stage.params.code == "sum"
-            chains = _chains_of_code(self.transition, len(transition), transition.dtype, use_sum)
+            numbers, use_sum = transition.tobytes(), stage.params.code == "sum"
+            chains = _chains_of_code(numbers, len(transition), transition.dtype, use_sum)
             for suffix, chain in zip(("", "_back"), chains, strict=True):
                 self.own(**{f"{name}{suffix}": part for name, part in zip(_CHAIN, chain, strict=True)})
+            self.transition = numbers
 
 
 @lru_cache(maxsize=16)

@@ -123,7 +123,7 @@ class _LeakOfUnits:
 
     def bring(self, leak: Leak) -> None:
         """Take over the present time constants."""
-        self.decay[:], self.slope = leak.values()
+        self.decay[:], self.decay_slope = leak.values()
 
     def begin_back(self) -> None:
         """Set what walking back sums to 0."""
@@ -133,8 +133,8 @@ class _LeakOfUnits:
     def gradient(self) -> Tensor:
         """Return the gradient of log τ."""
         of_units = np.add.reduce(self.grad_decay.numpy())
-        of_decay = of_units if self.slope.ndim else of_units.sum()
-        return torch.from_numpy(np.asarray(of_decay * self.slope, of_units.dtype))
+        of_decay = of_units if self.decay_slope.ndim else of_units.sum()
+        return torch.from_numpy(np.asarray(of_decay * self.decay_slope, of_units.dtype))
 
 
 def _sum(per_sample: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from threading import Lock
 
 import numpy as np
 import torch
@@ -64,6 +65,7 @@ class Run:
             self.records.append(record)
         self.bytes_held = self.room.bytes_kept + sum(record.bytes_owned for record in self.records)
         self.like = np.empty(0, self.room.numpy_dtype)
+        self._walking_back = Lock()
         self.work = rows.n_steps * sum(sizes[1:]) * rows.n_samples // cut.n_lanes
 
     def forward(self, rows: SpikeRows, stages: Sequence[Stage]) -> Tensor:
@@ -86,6 +88,10 @@ class Run:
 
     def backward(self, stages: Sequence[Stage], grad: Tensor, out: Tensor | None = None) -> list[Tensor]:
         """Return the gradients of the stages' tensors; if it ``reads_out``, the output has to be given."""
+        with self._walking_back:  # threads that share a graph take turns
+            return self._backward(stages, grad, out)
+
+    def _backward(self, stages: Sequence[Stage], grad: Tensor, out: Tensor | None) -> list[Tensor]:
         cut = self.room.cut
         if self.room.goes_again:
             self.records[-1].put(out=self.out_again)  # and not where the caller may have changed it
@@ -141,7 +147,8 @@ class Lease:
     """A run for one batch, left to the next one of its kind when this is gone.
 
     Making a run and its table takes as long as a small network's kernels do, and new pages of memory cost
-    more than filling old ones.
+    more than filling old ones. Autograd lets a lease go with the graph that needs it. What a dictionary does
+    at once needs no lock, which this might want from within itself where garbage is collected.
     """
 
     def __init__(self, rows: SpikeRows, stages: Sequence[Stage], *, comes_back: bool) -> None:
@@ -157,6 +164,7 @@ class Lease:
         if run is None or run.bytes_held > _MOST_BYTES_FREE:
             return
         run.let_go()
+        _FREE.pop(self._kind, None)
         _FREE[self._kind] = run
         for kind in list(_FREE):  # a copy, for other threads do this too
             waiting = list(_FREE.values())

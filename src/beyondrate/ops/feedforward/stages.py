@@ -156,7 +156,10 @@ def splits_time(stages: Sequence[Stage]) -> bool:
 
 
 def kind_of(stage: Stage) -> tuple[object, ...]:
-    """Return what a stage is, whatever its numbers: the sizes of its tensors, and its options."""
+    """Return what a stage is, whatever its numbers: the sizes of its tensors, and its options.
+
+    Stages of one kind share a record, which takes everything else, a leak's time step too, from each batch.
+    """
     return type(stage), *(_kind(value) for value in vars(stage).values())
 
 

@@ -89,7 +89,7 @@ class SynapsesRecord(Record):
         def some(first: int, stop: int) -> None:
             view[:, first:stop] = np.add.reduce(of_lanes[:, first:stop]).T
 
-        in_pieces(some, n_in, of_lanes[:, 0].size // _CHEAPER)
+        in_pieces(some, n_in, len(of_lanes) * n_out // _CHEAPER)
         return _of_stage(stage, weight, torch.from_numpy(np.add.reduce(bias_of_lanes)))
 
 

@@ -30,8 +30,8 @@ def mean_softmax_loss(
     Only the reference has a second derivative; whatever is traced by a compiler runs it.
 
     Raises:
-        InputError: if a label is none of the classes (on a GPU torch raises an error of its own), or the
-            backend cannot take these tensors.
+        InputError: if there is not one label a sample, one is none of the classes (on a GPU torch raises an
+            error of its own), or the backend cannot take these tensors.
 
     Example:
         >>> output = torch.tensor([[[0.0, 0.0], [100.0, 0.0]]])
@@ -41,6 +41,10 @@ def mean_softmax_loss(
     at_once = output.numel() > 0 and not torch.compiler.is_compiling()
     if not at_once or choose_backend("mean_softmax", output, backend) != "cpu":
         return reference.mean_softmax_loss(output, labels)
+    if labels.shape != output.shape[:1]:
+        raise InputError(
+            f"labels have shape {tuple(labels.shape)}", remedy=f"give {len(output)}, one a sample"
+        )
     n_classes = output.shape[2]
     if not 0 <= int(labels.min()) <= int(labels.max()) < n_classes:
         found = f"{int(labels.min())} to {int(labels.max())}"
