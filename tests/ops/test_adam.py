@@ -123,7 +123,9 @@ def test_what_has_no_gradient_is_not_said_to_have_changed():
 
 
 @pytest.mark.parametrize(
-    "change", [lambda w: w.double(), lambda w: w[:2].clone(), lambda w: w.view(5, 7).t()], ids=str
+    "change",
+    [lambda w: w.double(), lambda w: w[:2].clone(), lambda w: w.view(5, 7).t()],
+    ids=["type", "size", "layout"],
 )
 def test_a_parameter_that_is_another_now_is_refused(change):
     (weight,) = parameters(torch.float32, [(7, 5)])
