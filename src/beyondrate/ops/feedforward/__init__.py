@@ -81,7 +81,7 @@ def feedforward(
     elsewhere = torch.compiler.is_compiling() or weight.device.type != "cpu"
     too_long = rows.n_steps > _MOST_STEPS and not splits_time(stages)
     if elsewhere or too_long or choose_backend("feedforward", weight, backend) != "cpu":
-        return reference.feedforward(rows, stages, backend)
+        return reference.feedforward(rows, stages[0], stages[1:], backend)
     tensors = [tensor for stage in stages for tensor in stage.tensors()]
     comes_back = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
     out: Tensor = _Feedforward.apply(rows, stages, comes_back, *tensors)

@@ -25,11 +25,9 @@ from beyondrate.ops.sparse_linear import SpikeRows, sparse_linear, spike_linear
 
 
 def feedforward(
-    rows: SpikeRows, stages: Sequence[Stage], backend: Backend | None
+    rows: SpikeRows, first: Synapses, others: Sequence[Stage], backend: Backend | None
 ) -> Float[Tensor, "batch time out"]:
     """Return what the last stage gives over time; ``backend`` is that of each operation."""
-    first, *others = stages
-    assert isinstance(first, Synapses)
     x = sparse_linear(rows, *first.taken_in(), backend=backend)
     for stage in others:
         x = _through(stage, x, backend)

@@ -146,7 +146,7 @@ class Run:
 class Lease:
     """A run for one batch, left to the next one of its kind when this is gone.
 
-    Making a run and its table takes as long as a small network's kernels do, and new pages of memory cost
+    Making a run and its table takes a good part of a small network's step, and new pages of memory cost
     more than filling old ones. Autograd lets a lease go with the graph that needs it. What a dictionary does
     at once needs no lock, which this might want from within itself where garbage is collected.
     """

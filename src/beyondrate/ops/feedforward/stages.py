@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from jaxtyping import Float
 from torch import Tensor
 
 from beyondrate.ops.delay import DelayMode
 from beyondrate.ops.leak import Leak
-from beyondrate.ops.lif import LIFParams, Reset, Surrogate
-from beyondrate.ops.lif.parameters import check_names
+from beyondrate.ops.lif import LIFParams
+from beyondrate.ops.lif.parameters import LIFSettings
 from beyondrate.ops.sigma_delta import SigmaDeltaParams
 
 
@@ -43,25 +43,12 @@ class Synapses:
         return [self.weight, *bias, *(leak.log_tau for leak in self.leaks())]
 
 
-@dataclass(frozen=True)
-class LIFUnits:
-    """Leaky integrate-and-fire units at rest: the leaks of membranes and of a current filter (None: none).
-
-    All else is as in ``LIFParams``.
-
-    Raises:
-        InputError: if a name is unknown.
-    """
+@dataclass(frozen=True, eq=False)
+class LIFUnits(LIFSettings):
+    """Leaky integrate-and-fire units at rest: the leaks of membranes and of a current filter (None: none)."""
 
     leak: Leak
     current_leak: Leak | None = None
-    reset: Reset = "hard"
-    detach_reset: bool = True
-    surrogate: Surrogate = "superspike"
-    slope: float = 100.0
-
-    def __post_init__(self) -> None:
-        check_names(self.reset, self.surrogate)
 
     def leaks(self) -> list[Leak]:
         """Return the leaks that there are."""
@@ -69,14 +56,9 @@ class LIFUnits:
 
     def params(self, n_units: int) -> LIFParams:
         """Return the units' parameters for the present time constants."""
-        return LIFParams(
-            decay=self.leak.decay(n_units),
-            current_decay=None if self.current_leak is None else self.current_leak.decay(n_units),
-            reset=self.reset,
-            detach_reset=self.detach_reset,
-            surrogate=self.surrogate,
-            slope=self.slope,
-        )
+        decay, *current_decay = (leak.decay(n_units) for leak in self.leaks())
+        settings = {field.name: getattr(self, field.name) for field in fields(LIFSettings)}
+        return LIFParams(decay, *current_decay, **settings)
 
     def tensors(self) -> list[Tensor]:
         """Return what gets a gradient."""

@@ -123,19 +123,19 @@ def scan_forward(
     memory, gains = rows_of_lanes(n_buckets, u), rows_of_lanes(n_buckets, u)
     for h in range(n_vectors(start, stop, u)):
         (n, j), (m, i) = half_blocks(h, start, stop, u)
-        left, right = n_units - j, n_units - i
+        left, other_left = n_units - j, n_units - i
         for k in range(n_buckets):
-            store(gains, (k, 0), n_lanes, load_halves(gain, (k, j), left, (k, i), right))
-        offset = load_halves(bias, j, left, i, right)
+            store(gains, (k, 0), n_lanes, load_halves(gain, (k, j), left, (k, i), other_left))
+        offset = load_halves(bias, j, left, i, other_left)
         memory[:] = 0
         for t in range(u.shape[1]):
             advance(memory, chain)
             flush(memory, t)
-            add_to(memory, 0, load_halves(u, (n, t, j), left, (m, t, i), right))
+            add_to(memory, 0, load_halves(u, (n, t, j), left, (m, t, i), other_left))
             total = offset
             for k in range(n_buckets):
                 total = fma(load(gains, (k, 0), n_lanes), load(memory, (k, 0), n_lanes), total)
-            store_halves(x, (n, t, j), left, (m, t, i), right, total)
+            store_halves(x, (n, t, j), left, (m, t, i), other_left, total)
 
 
 @kernel
@@ -159,12 +159,12 @@ def scan_backward(
     memory, sums = rows_of_lanes(n_buckets, u), rows_of_lanes(n_buckets, u)
     for h in range(n_vectors(start, stop, u)):
         (n, j), (m, i) = half_blocks(h, start, stop, u)
-        left, right = n_units - j, n_units - i
+        left, other_left = n_units - j, n_units - i
         memory[:], sums[:] = 0, 0
         sum_b = zeros(u)
         for t in range(u.shape[1] - 1, -1, -1):
-            fed = load_halves(u, (n, t, j), left, (m, t, i), right)
-            grad = load_halves(grad_x, (n, t, j), left, (m, t, i), right)
+            fed = load_halves(u, (n, t, j), left, (m, t, i), other_left)
+            grad = load_halves(grad_x, (n, t, j), left, (m, t, i), other_left)
             advance(memory, chain)
             flush(memory, t)
             add_to(memory, 0, grad)
@@ -172,12 +172,12 @@ def scan_backward(
             total = zeros(u)
             for k in range(n_buckets):
                 r = load(memory, (k, 0), n_lanes)
-                total = fma(load_halves(gain, (k, j), left, (k, i), right), r, total)
+                total = fma(load_halves(gain, (k, j), left, (k, i), other_left), r, total)
                 store(sums, (k, 0), n_lanes, fma(r, fed, load(sums, (k, 0), n_lanes)))
-            store_halves(grad_u, (n, t, j), left, (m, t, i), right, total)
-        store_halves(grad_bias, (n, j), left, (m, i), right, sum_b)
+            store_halves(grad_u, (n, t, j), left, (m, t, i), other_left, total)
+        store_halves(grad_bias, (n, j), left, (m, i), other_left, sum_b)
         for k in range(n_buckets):
-            store_halves(grad_gain, (n, k, j), left, (m, k, i), right, load(sums, (k, 0), n_lanes))
+            store_halves(grad_gain, (n, k, j), left, (m, k, i), other_left, load(sums, (k, 0), n_lanes))
 
 
 @kernel

@@ -14,13 +14,11 @@ from beyondrate.ops.lif.surrogate import SURROGATES, Surrogate
 Reset = Literal["hard", "soft"]
 
 
-@dataclass(frozen=True, eq=False)
-class LIFParams:
-    """Parameters of leaky integrate-and-fire units with threshold 1.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LIFSettings:
+    """How leaky integrate-and-fire units with threshold 1 reset, and what passes for their derivative.
 
     Args:
-        decay: b = exp(-dt/τ), a scalar or one a unit; gets a gradient.
-        current_decay: a = exp(-dt/τ_syn) of the current filter, a scalar or one a unit; None: no filter.
         reset: after a spike "hard" sets the membrane to 0, "soft" subtracts the threshold.
         detach_reset: leave the reset out of the gradient.
         surrogate: shape of the surrogate derivative, 1 at the threshold.
@@ -30,15 +28,34 @@ class LIFParams:
         InputError: if a name is unknown.
     """
 
-    decay: Float[Tensor, "*unit"]
-    current_decay: Float[Tensor, "*unit"] | None = None
     reset: Reset = "hard"
     detach_reset: bool = True
     surrogate: Surrogate = "superspike"
     slope: float = 100.0
 
     def __post_init__(self) -> None:
-        check_names(self.reset, self.surrogate)
+        if self.reset not in ("hard", "soft"):
+            raise InputError(f"reset is {self.reset!r}", remedy='give "hard" or "soft"')
+        if self.surrogate not in SURROGATES:
+            raise InputError(
+                f"surrogate is {self.surrogate!r}", remedy=f"give one of {', '.join(SURROGATES)}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class LIFParams(LIFSettings):
+    """Settings of leaky integrate-and-fire units, and their decays.
+
+    Args:
+        decay: b = exp(-dt/τ), a scalar or one a unit; gets a gradient.
+        current_decay: a = exp(-dt/τ_syn) of the current filter, a scalar or one a unit; None: no filter.
+
+    Raises:
+        InputError: if a name is unknown.
+    """
+
+    decay: Float[Tensor, "*unit"]
+    current_decay: Float[Tensor, "*unit"] | None = None
 
 
 class LIFState(NamedTuple):
@@ -46,15 +63,3 @@ class LIFState(NamedTuple):
 
     membrane: Float[Tensor, "batch unit"]
     current: Float[Tensor, "batch unit"] | None = None
-
-
-def check_names(reset: str, surrogate: str) -> None:
-    """Refuse an unknown name.
-
-    Raises:
-        InputError: naming it.
-    """
-    if reset not in ("hard", "soft"):
-        raise InputError(f"reset is {reset!r}", remedy='give "hard" or "soft"')
-    if surrogate not in SURROGATES:
-        raise InputError(f"surrogate is {surrogate!r}", remedy=f"give one of {', '.join(SURROGATES)}")
